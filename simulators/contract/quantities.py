@@ -1,0 +1,72 @@
+"""Declared quantities: what goes in, what comes out, and over which coordinate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Terms = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An input of a simulator.
+
+    Args:
+        name: the name used in campaigns, on the command line and in tables.
+        unit: unit in which values are given and kept; empty for a pure number.
+        description: one line for the schema and for ``mlaround simulate KIND --help``.
+        low, high: the range that the simulator accepts (a campaign's space lies within it).
+        integer: whether only whole numbers are accepted.
+        default: a value, or the name of another parameter whose value is taken;
+            ``None`` for an input that must be given.
+    """
+
+    name: str
+    unit: str
+    description: str
+    low: float
+    high: float
+    integer: bool = False
+    default: float | str | None = None
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """The axis of an array output, as a function of the inputs.
+
+    A coordinate is a sum of terms ``coefficient[k] * expression(inputs)``, so that a model that was
+    trained on profiles can say where its bins lie without the simulator. Expressions hold names of
+    inputs, numbers, ``+ - * / **`` and ``min``, ``max``, ``abs``.
+
+    Args:
+        edges: expression -> coefficients of the bin edges, shape (bins + 1,).
+    """
+
+    name: str
+    unit: str
+    description: str
+    edges: Terms
+
+    @property
+    def size(self) -> int:
+        """Number of bins."""
+        return len(next(iter(self.edges.values()))) - 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """A named result of a simulator.
+
+    Args:
+        coordinate: name of its coordinate; ``None`` for a scalar.
+        average: an expression of the inputs that gives the exact average of the output over its
+            coordinate (weighted by bin widths), where a conservation law fixes it.
+        positive: whether the quantity cannot be negative.
+    """
+
+    name: str
+    unit: str
+    description: str
+    coordinate: str | None = None
+    average: str | None = None
+    positive: bool = False

@@ -1,0 +1,97 @@
+"""The base of all simulators."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from simulators.contract.errors import InvalidInputError
+from simulators.contract.observations import Observations
+from simulators.contract.quantities import Coordinate, Output, Parameter
+
+Array = NDArray[np.float64]
+Seeds = NDArray[np.uint64]
+Progress = Callable[[float], None]
+"""Called now and then with the fraction of the batch that is done, from any thread."""
+
+
+class Simulator(BaseModel):
+    """A simulator: its configuration as fields, its inputs and outputs as declarations.
+
+    A subclass is final, is named by the file it lives in (``kind``), and keeps heavy imports inside
+    its methods, since every plug-in is imported to build the campaign's schema.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    inputs: ClassVar[tuple[Parameter, ...]]
+    outputs: ClassVar[tuple[Output, ...]]
+    coordinates: ClassVar[tuple[Coordinate, ...]] = ()
+    version: ClassVar[int] = 1
+    """Raised whenever the numbers that a seed gives change."""
+
+    def complete(self, given: Mapping[str, float]) -> Array:
+        """All inputs in declared order, defaults filled in and each within its accepted range.
+
+        Returns:
+            array (inputs,).
+
+        Raises:
+            InvalidInputError: unknown, missing, out of range or not whole.
+        """
+        known = {p.name: p for p in self.inputs}
+        for name, value in given.items():
+            if name not in known:
+                raise InvalidInputError(name, value, f"{self.kind} has no such input", ", ".join(known))
+        values = []
+        for parameter in self.inputs:
+            name: float | str | None = parameter.name
+            seen: set[str] = set()
+            while isinstance(name, str) and name not in given and name not in seen:
+                seen.add(name)
+                name = known[name].default
+            if name is None or (isinstance(name, str) and name not in given):
+                accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
+                raise InvalidInputError(parameter.name, "(missing)", "it has no default", accepted)
+            value = float(given[name] if isinstance(name, str) else name)
+            if not parameter.low <= value <= parameter.high:
+                accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
+                raise InvalidInputError(parameter.name, f"{value:g}", "out of range", accepted)
+            if parameter.integer and value != round(value):
+                raise InvalidInputError(parameter.name, f"{value:g}", "not a whole number", "whole numbers")
+            values.append(value)
+        row = np.array(values)
+        self.check(dict(zip(known, values, strict=True)))
+        return row
+
+    def check(self, inputs: Mapping[str, float]) -> None:
+        """Refuse a combination of inputs and configuration that cannot be simulated.
+
+        Raises:
+            InvalidInputError: naming the parameter, its value and what would be accepted.
+        """
+
+    @abstractmethod
+    def work(self, inputs: Mapping[str, float]) -> float:
+        """Relative cost of one replica (floating-point operations, say), to plan with before any ran."""
+
+    @abstractmethod
+    def run(
+        self, inputs: Array, seeds: Seeds, *, threads: int = 1, progress: Progress | None = None
+    ) -> Observations:
+        """Simulate a batch.
+
+        A replica's result depends on its inputs and its seed alone: it is the same to the bit in any
+        batch, on any thread and in any order. A replica that fails does so alone.
+
+        Args:
+            inputs: array (replicas, inputs), rows as `complete` gives them.
+            seeds: array (replicas,) of 64-bit seeds.
+            threads: how many replicas may run at a time.
+        """

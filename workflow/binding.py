@@ -1,0 +1,173 @@
+"""A campaign's names bound to its simulator: the space in declared units and the model's signature."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product
+
+from simulators import InvalidInputError, Parameter, Simulator
+from surrogates import Axis, Feature, Signature, Target, parse_quantity
+from workflow.campaign import Campaign, Range
+from workflow.space import Dimension, Space
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A mistake in a campaign that the schema alone cannot see.
+
+    Args:
+        location: keys from the top of the file to the value at fault.
+        message: what is wrong and what would be accepted.
+        at_key: whether the key is at fault rather than its value.
+    """
+
+    location: tuple[str | int, ...]
+    message: str
+    at_key: bool = False
+
+
+class BindingError(ValueError):
+    """The campaign's space does not fit its simulator; carries the list of `Problem`."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(p.message for p in problems))
+
+
+def bind_space(simulator: Simulator, space: Mapping[str, Range]) -> Space:
+    """The space in the units and within the limits that the simulator declares.
+
+    Raises:
+        BindingError: with every mistake found.
+    """
+    declared = {p.name: p for p in simulator.inputs}
+    problems: list[Problem] = []
+    dimensions = []
+    for name, given in space.items():
+        if name not in declared:
+            close = get_close_matches(name, declared, 1)
+            hint = f"did you mean `{close[0]}`?" if close else f"it takes {', '.join(declared)}"
+            problems.append(
+                Problem(("space", name), f"{simulator.kind} has no input `{name}`; {hint}", at_key=True)
+            )
+            continue
+        try:
+            dimensions.append(_dimension(declared[name], given))
+        except BindingError as error:
+            problems += error.problems
+    if not problems:
+        problems = _corners(simulator, Space(tuple(dimensions)))
+    if problems:
+        raise BindingError(problems)
+    return Space(tuple(dimensions))
+
+
+def _dimension(parameter: Parameter, given: Range) -> Dimension:
+    fields = {
+        "low": [given.low] if given.low is not None else [],
+        "high": [given.high] if given.high is not None else [],
+        "value": [given.value] if given.value is not None else [],
+        "values": list(given.values),
+        "choices": list(given.choices),
+    }
+    problems = []
+    numbers: dict[str, list[float]] = {}
+    for key, texts in fields.items():
+        numbers[key] = []
+        for k, text in enumerate(texts):
+            location = (
+                ("space", parameter.name, key, k)
+                if key in ("values", "choices")
+                else ("space", parameter.name, key)
+            )
+            try:
+                value = parse_quantity(text, parameter.unit, parameter.name)
+                if not parameter.low <= value <= parameter.high:
+                    raise ValueError(
+                        f"{parameter.name} = {value:g} is out of range; accepted: "
+                        f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
+                    )
+                if parameter.integer and value != round(value):
+                    raise ValueError(f"{parameter.name} = {value:g} is not a whole number")
+                numbers[key].append(value)
+            except ValueError as error:
+                problems.append(Problem(location, str(error)))
+    if problems:
+        raise BindingError(problems)
+    name, unit = parameter.name, parameter.unit
+    if given.value is not None:
+        return Dimension(name, unit, numbers["value"][0], numbers["value"][0])
+    if given.values or given.choices:
+        values = tuple(sorted(set(numbers["values"] + numbers["choices"])))
+        return Dimension(name, unit, values[0], values[-1], values, discrete=bool(given.choices))
+    low, high = numbers["low"][0], numbers["high"][0]
+    if low >= high:
+        raise BindingError([Problem(("space", name), f"{name}: low = {low:g} is not below high = {high:g}")])
+    if parameter.integer:
+        values = tuple(float(v) for v in range(int(low), int(high) + 1))
+        return Dimension(name, unit, low, high, values, discrete=True)
+    return Dimension(name, unit, low, high)
+
+
+def _corners(simulator: Simulator, space: Space) -> list[Problem]:
+    """Ask the simulator about every corner of the space before anything runs."""
+    ends = [sorted({d.low, d.high}) for d in space.dimensions]
+    for corner in product(*ends):
+        try:
+            simulator.complete(dict(zip(space.names, corner, strict=True)))
+        except InvalidInputError as error:
+            location = ("space", error.name) if error.name in space.names else ("space",)
+            if error.name in type(simulator).model_fields:
+                location = ("simulator", error.name)
+            at = ", ".join(f"{n} = {v:g}" for n, v in zip(space.names, corner, strict=True))
+            return [Problem(location, f"{error} (at the corner {at})")]
+    return []
+
+
+def signature(simulator: Simulator, space: Space) -> Signature:
+    """What the campaign's models map to what, self-contained: expressions name the space's inputs only."""
+    fill = _Fill({p.name: p.default for p in simulator.inputs}, set(space.names))
+    descriptions = {p.name: p.description for p in simulator.inputs}
+    return Signature(
+        tuple(
+            Feature(d.name, d.unit, d.low, d.high, d.values if d.discrete else (), descriptions[d.name])
+            for d in space.dimensions
+        ),
+        tuple(
+            Target(o.name, o.unit, o.coordinate, o.average and fill(o.average), o.positive, o.description)
+            for o in simulator.outputs
+        ),
+        tuple(
+            Axis(c.name, c.unit, {fill(text): list(numbers) for text, numbers in c.edges.items()})
+            for c in simulator.coordinates
+        ),
+    )
+
+
+class _Fill(ast.NodeTransformer):
+    """Puts defaults in the place of inputs that the space does not name."""
+
+    def __init__(self, defaults: dict[str, float | str | None], named: set[str]) -> None:
+        self.defaults, self.named = defaults, named
+
+    def __call__(self, expression: str) -> str:
+        return ast.unparse(self.visit(ast.parse(expression, mode="eval")))
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802  # the name that ast.NodeTransformer asks for
+        name: float | str | None = node.id
+        while isinstance(name, str) and name not in self.named and name in self.defaults:
+            name = self.defaults[name]
+        return ast.Name(name) if isinstance(name, str) else ast.Constant(name)
+
+
+def bind(campaign: Campaign) -> tuple[Space, Signature]:
+    """The bound space and the signature of the campaign's models.
+
+    Raises:
+        BindingError: the space does not fit the simulator.
+    """
+    space = bind_space(campaign.simulator, campaign.space)
+    return space, signature(campaign.simulator, space)

@@ -1,0 +1,113 @@
+"""The campaign: one YAML file, one to one with these models. Reading it has no side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from simulators import Simulator
+from surrogates import Surrogate
+from workflow.plugins import OneOf
+from workflow.quantities import Duration
+from workflow.resources import Local, Resources
+from workflow.space import Space
+from workflow.steering.contract import Policy
+
+Quantity = float | str
+"""A number in the declared unit, or a text with a unit such as ``3.2 nm``."""
+
+
+class Part(BaseModel):
+    """Base of the campaign's parts: immutable, and a mistyped key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Range(Part):
+    """An input of the space; written in full or as ``[low, high]`` or as a single number."""
+
+    low: Quantity | None = Field(None, description="lower end of a continuous range")
+    high: Quantity | None = Field(None, description="upper end of a continuous range")
+    values: tuple[Quantity, ...] = Field(
+        (), description="values to simulate; a model may interpolate between them"
+    )
+    choices: tuple[Quantity, ...] = Field(
+        (), description="the only values that have a meaning, valencies say"
+    )
+    value: Quantity | None = Field(None, description="a constant of the campaign")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, data: Any) -> Any:
+        if isinstance(data, (int, float, str)):
+            return {"value": data}
+        if isinstance(data, (list, tuple)):
+            if len(data) != 2:
+                raise ValueError(
+                    "a list is [low, high]; for single values write {values: [...]} or {choices: [...]}"
+                )
+            return {"low": data[0], "high": data[1]}
+        return data
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Range:
+        ends = (self.low is not None) + (self.high is not None)
+        forms = (ends > 0) + bool(self.values) + bool(self.choices) + (self.value is not None)
+        if forms != 1 or ends == 1:
+            raise ValueError("give one of: low and high; values; choices; value")
+        return self
+
+
+class Training(Part):
+    """When a surrogate is trained, and on what it is judged."""
+
+    first: PositiveInt = Field(48, description="simulations done before the first training")
+    every: PositiveInt = Field(24, description="further simulations done before the next training")
+    held_out: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="share of the simulations that no model ever sees in training and that judge it",
+    )
+
+
+class Stop(Part):
+    """When the run ends; whichever comes first. A run that ended can be resumed with a larger budget."""
+
+    simulations: PositiveInt = Field(
+        description="number of simulations proposed in all, held-out ones included"
+    )
+    success: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="held-out success rate: predictions within twice the simulation's standard error",
+    )
+    error: float | None = Field(
+        None,
+        gt=0,
+        description="calibrated relative error: median of std / |mean| over the held-out simulations' targets",
+    )
+    wall_time: Duration | None = Field(None, description="such as 30 min, 11:45:00 or a number of seconds")
+
+
+class Campaign(Part):
+    """A campaign: what is simulated, over which space, what is learned, how it is steered, when it ends."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run folder")
+    simulator: Annotated[Simulator, OneOf("simulators")]
+    space: dict[str, Range] = Field(
+        min_length=1, description="inputs of the simulator: range, values or constant"
+    )
+    surrogate: Annotated[Surrogate, OneOf("surrogates")]
+    steering: Annotated[Policy, OneOf("workflow.steering")]
+    training: Training = Training()
+    stop: Stop
+    resources: Resources = Field(default_factory=Local)
+    seed: int = Field(0, ge=0, lt=2**63, description="every random number of the run follows from it")
+    deterministic: bool = Field(
+        False, description="decide at fixed points (rounds), so that two runs give equal results and models"
+    )
