@@ -1,0 +1,61 @@
+"""Surrogates: recipes that learn simulations, and models that answer with an error bar.
+
+A file of this package is a recipe, named by its ``kind``; a folder is machinery.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from surrogates.contract import (
+    Axis,
+    Feature,
+    InvalidDataError,
+    InvalidQueryError,
+    Model,
+    ModelFileError,
+    NotEnoughDataError,
+    OutOfDomainError,
+    OutOfDomainWarning,
+    Prediction,
+    Signature,
+    Surrogate,
+    SurrogateError,
+    Target,
+    held_out_scores,
+    load_model,
+)
+
+__all__ = [
+    "Axis",
+    "Feature",
+    "InvalidDataError",
+    "InvalidQueryError",
+    "Model",
+    "ModelFileError",
+    "NotEnoughDataError",
+    "OutOfDomainError",
+    "OutOfDomainWarning",
+    "Prediction",
+    "Signature",
+    "Surrogate",
+    "SurrogateError",
+    "Target",
+    "held_out_scores",
+    "load",
+]
+
+
+def load(path: str | Path) -> Model:
+    """A saved model: the folder of a model, or a run folder, whose promoted model it is.
+
+    Raises:
+        ModelFileError: no readable model there.
+    """
+    folder = Path(path)
+    promoted = folder / "models" / "promoted"
+    if promoted.is_file():
+        folder = folder / "models" / promoted.read_text().strip()
+    elif (folder / "models").is_dir():
+        raise ModelFileError(f"{folder} has no promoted model yet")
+    return load_model(folder)
