@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import product
+from itertools import islice, product
 
 from simulators import InvalidInputError, Parameter, Simulator
-from surrogates import Axis, Feature, Signature, Target, parse_quantity
+from surrogates import Axis, Feature, Signature, Target
+from surrogates.contract import parse_quantity
 from workflow.campaign import Campaign, Range
 from workflow.space import Dimension, Space
+
+MOST_CORNERS = 4096
+"""Beyond 12 dimensions not every corner is asked about: a second is what a check may take."""
+MOST_CHOICES = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,26 +48,43 @@ def bind_space(simulator: Simulator, space: Mapping[str, Range]) -> Space:
     Raises:
         BindingError: with every mistake found.
     """
-    declared = {p.name: p for p in simulator.inputs}
+    bound, problems = bind_ranges(simulator.kind, simulator.inputs, space)
+    problems = problems or _corners(simulator, bound)
+    if problems:
+        raise BindingError(problems)
+    return bound
+
+
+def bind_ranges(
+    kind: str, inputs: tuple[Parameter, ...], space: Mapping[str, Range], broken: Set[str] = frozenset()
+) -> tuple[Space, list[Problem]]:
+    """The dimensions that fit the declared inputs, and the mistakes in the others.
+
+    It needs no more than the declaration, so that a space is checked even where the simulator's own
+    configuration does not parse. The ``broken`` inputs are given, but not as ranges: they are not missing.
+    """
+    declared = {p.name: p for p in inputs}
     problems: list[Problem] = []
+    meant = {*space, *broken}
     dimensions = []
     for name, given in space.items():
         if name not in declared:
             close = get_close_matches(name, declared, 1)
+            meant.update(close)
             hint = f"did you mean `{close[0]}`?" if close else f"it takes {', '.join(declared)}"
-            problems.append(
-                Problem(("space", name), f"{simulator.kind} has no input `{name}`; {hint}", at_key=True)
-            )
+            problems.append(Problem(("space", name), f"{kind} has no input `{name}`; {hint}", at_key=True))
             continue
         try:
             dimensions.append(_dimension(declared[name], given))
         except BindingError as error:
             problems += error.problems
-    if not problems:
-        problems = _corners(simulator, Space(tuple(dimensions)))
-    if problems:
-        raise BindingError(problems)
-    return Space(tuple(dimensions))
+    for parameter in inputs:
+        if parameter.default is None and parameter.name not in meant:
+            accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
+            problems.append(
+                Problem(("space",), f"{kind} needs the input `{parameter.name}` ({accepted})", at_key=True)
+            )
+    return Space(tuple(dimensions)), problems
 
 
 def _dimension(parameter: Parameter, given: Range) -> Dimension:
@@ -102,20 +124,24 @@ def _dimension(parameter: Parameter, given: Range) -> Dimension:
         return Dimension(name, unit, numbers["value"][0], numbers["value"][0])
     if given.values or given.choices:
         values = tuple(sorted(set(numbers["values"] + numbers["choices"])))
-        return Dimension(name, unit, values[0], values[-1], values, discrete=bool(given.choices))
+        discrete = bool(given.choices) or parameter.integer
+        return Dimension(name, unit, values[0], values[-1], values, discrete)
     low, high = numbers["low"][0], numbers["high"][0]
     if low >= high:
         raise BindingError([Problem(("space", name), f"{name}: low = {low:g} is not below high = {high:g}")])
     if parameter.integer:
+        if high - low >= MOST_CHOICES:
+            message = f"{name}: {high - low + 1:g} whole numbers are too many; give values: [...]"
+            raise BindingError([Problem(("space", name), message)])
         values = tuple(float(v) for v in range(int(low), int(high) + 1))
         return Dimension(name, unit, low, high, values, discrete=True)
     return Dimension(name, unit, low, high)
 
 
 def _corners(simulator: Simulator, space: Space) -> list[Problem]:
-    """Ask the simulator about every corner of the space before anything runs."""
+    """Ask the simulator about the corners of the space before anything runs."""
     ends = [sorted({d.low, d.high}) for d in space.dimensions]
-    for corner in product(*ends):
+    for corner in islice(product(*ends), MOST_CORNERS):
         try:
             simulator.complete(dict(zip(space.names, corner, strict=True)))
         except InvalidInputError as error:
@@ -156,7 +182,7 @@ class _Fill(ast.NodeTransformer):
     def __call__(self, expression: str) -> str:
         return ast.unparse(self.visit(ast.parse(expression, mode="eval")))
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802  # the name that ast.NodeTransformer asks for
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # the name that ast.NodeTransformer asks for
         name: float | str | None = node.id
         while isinstance(name, str) and name not in self.named and name in self.defaults:
             name = self.defaults[name]

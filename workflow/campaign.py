@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from simulators import Simulator
 from surrogates import Surrogate
 from workflow.plugins import OneOf
 from workflow.quantities import Duration
 from workflow.resources import Local, Resources
-from workflow.space import Space
 from workflow.steering.contract import Policy
 
 Quantity = float | str
@@ -23,7 +20,7 @@ Quantity = float | str
 class Part(BaseModel):
     """Base of the campaign's parts: immutable, and a mistyped key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Range(Part):
@@ -42,7 +39,7 @@ class Range(Part):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, data: Any) -> Any:
-        if isinstance(data, (int, float, str)):
+        if isinstance(data, (int, float, str)) and not isinstance(data, bool):
             return {"value": data}
         if isinstance(data, (list, tuple)):
             if len(data) != 2:
@@ -89,24 +86,33 @@ class Stop(Part):
     error: float | None = Field(
         None,
         gt=0,
-        description="calibrated relative error: median of std / |mean| over the held-out simulations' targets",
+        description="calibrated relative error: median of std / |mean| over the held-out targets",
     )
     wall_time: Duration | None = Field(None, description="such as 30 min, 11:45:00 or a number of seconds")
+
+
+def _local_by_default(value: Any) -> Any:
+    """``resources: {workers: 2}`` means this machine."""
+    return {"kind": "local", **value} if isinstance(value, dict) else value
 
 
 class Campaign(Part):
     """A campaign: what is simulated, over which space, what is learned, how it is steered, when it ends."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run folder")
-    simulator: Annotated[Simulator, OneOf("simulators")]
+    simulator: Annotated[Simulator, OneOf("simulators")] = Field(description="what is simulated")
     space: dict[str, Range] = Field(
         min_length=1, description="inputs of the simulator: range, values or constant"
     )
-    surrogate: Annotated[Surrogate, OneOf("surrogates")]
-    steering: Annotated[Policy, OneOf("workflow.steering")]
-    training: Training = Training()
-    stop: Stop
-    resources: Resources = Field(default_factory=Local)
+    surrogate: Annotated[Surrogate, OneOf("surrogates")] = Field(description="what is learned")
+    steering: Annotated[Policy, OneOf("workflow.steering")] = Field(
+        description="which points are simulated next"
+    )
+    training: Training = Field(Training(), description="when a surrogate is trained, and its judges")
+    stop: Stop = Field(description="when the run ends")
+    resources: Annotated[Resources, BeforeValidator(_local_by_default)] = Field(
+        default_factory=Local, description="where tasks run"
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="every random number of the run follows from it")
     deterministic: bool = Field(
         False, description="decide at fixed points (rounds), so that two runs give equal results and models"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any
+from difflib import get_close_matches
+from typing import Any, get_args
 
-from pydantic import BaseModel, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+class PluginError(LookupError):
+    """A kind that names no plug-in; the message says which there are."""
 
 
 def find(package: str, base: type[BaseModel]) -> dict[str, type[BaseModel]]:
@@ -38,19 +42,50 @@ def by_path(path: str, base: type[BaseModel]) -> type[BaseModel]:
     module, _, name = path.partition(":")
     try:
         value = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise PydanticCustomError(
-            "plugin_import", "cannot import `{path}`: {why}", {"path": path, "why": str(error)}
-        ) from None
     except AttributeError:
         raise PydanticCustomError(
             "plugin_import", "`{module}` has no class `{name}`", {"module": module, "name": name}
         ) from None
+    except Exception as error:  # the user's module may fail in any way of its own while it is imported
+        why = f"{type(error).__name__}: {error}"
+        raise PydanticCustomError(
+            "plugin_import", "cannot import `{path}`: {why}", {"path": path, "why": why}
+        ) from error
     if not (isinstance(value, type) and issubclass(value, base)):
         raise PydanticCustomError(
             "plugin_import", "`{path}` is not a subclass of {base}", {"path": path, "base": base.__name__}
         )
+    if get_args(value.model_fields["kind"].annotation):
+        raise PydanticCustomError(
+            "plugin_import",
+            "`{path}` fixes its own kind; a class named by import path leaves `kind` undeclared",
+            {"path": path},
+        )
     return value
+
+
+def named(kind: str, package: str, base: type[BaseModel]) -> type[BaseModel]:
+    """The class of a kind: a file of the package, or ``module:Class``.
+
+    Raises:
+        PluginError: there is none; the message suggests the nearest.
+    """
+    if ":" in kind:
+        try:
+            return by_path(kind, base)
+        except PydanticCustomError as error:
+            raise PluginError(str(error)) from error
+    plugins = find(package, base)
+    if kind in plugins:
+        return plugins[kind]
+    raise PluginError(f"there is no {base.__name__.lower()} `{kind}`; {suggestion(kind, plugins)}")
+
+
+def suggestion(word: str, known: Any) -> str:
+    """``did you mean ...?`` where something known is near, else the list of what is known."""
+    known = [str(k) for k in known]
+    close = get_close_matches(word.lower().replace("-", "_"), known, 1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known) or 'none'}"
 
 
 @dataclass(frozen=True)
@@ -67,11 +102,10 @@ class OneOf:
         self, base: type[BaseModel], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         """The union of the plug-ins, with import paths let through to the user's classes."""
-        plugins = list(find(self.package, base).values())
-        if len(plugins) == 1:
-            union = handler.generate_schema(plugins[0])
-        else:
-            union = handler.generate_schema(Annotated[reduce(or_, plugins), Field(discriminator="kind")])  # type: ignore[arg-type]  # reduce over types gives a union
+        union = core_schema.tagged_union_schema(
+            {kind: handler.generate_schema(plugin) for kind, plugin in find(self.package, base).items()},
+            discriminator="kind",
+        )
 
         def pick(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
             kind = value.get("kind") if isinstance(value, dict) else None
@@ -82,5 +116,18 @@ class OneOf:
         return core_schema.no_info_wrap_validator_function(
             pick,
             union,
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda v: v.model_dump()),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda v, info: v.model_dump(mode=info.mode), info_arg=True
+            ),
         )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The union, or anything whose kind is an import path."""
+        path = {
+            "type": "object",
+            "properties": {"kind": {"type": "string", "pattern": r"^[\w.]+:\w+$"}},
+            "required": ["kind"],
+        }
+        return {"anyOf": [handler(schema), path]}
