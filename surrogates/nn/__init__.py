@@ -1,0 +1,1 @@
+"""Machinery of the network ensembles: training with torch, forward passes with numpy."""

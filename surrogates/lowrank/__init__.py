@@ -1,0 +1,1 @@
+"""What recipes share: inputs scaled for learning, and many correlated targets as few coefficients."""

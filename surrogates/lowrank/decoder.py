@@ -1,0 +1,181 @@
+"""From few coefficients back to all targets, with their error bars and their conservation laws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surrogates.contract import Moments, Signature, evaluate, evaluate_terms
+from surrogates.lowrank.transform import Transform
+
+Array = NDArray[np.float64]
+
+MOST_COMPONENTS = 16
+SMALLEST_NOISE = 0.01
+"""Noise is taken to be at least this fraction of a target's variation, so that no column is fitted
+at the price of all others."""
+UNKNOWN_NOISE = 0.05
+"""The same where no standard errors are given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """t = offset + coefficients @ basis, then the inverse transform, then the exact averages.
+
+    Args:
+        transform: between targets and the scale t.
+        offset: array (columns,); basis: array (k, columns).
+        noise: std of one simulation's noise on the scale t, array (columns,).
+        factor: calibration of std, array (columns,).
+    """
+
+    signature: Signature
+    transform: Transform
+    offset: Array
+    basis: Array
+    noise: Array
+    factor: Array
+
+    def decode(self, x: Array, mean: Array, covariance: Array) -> Moments:
+        """Targets from coefficients, to first order in their covariance.
+
+        Args:
+            x: inputs, array (n, features), which the averages depend on.
+            mean: coefficients, array (n, k).
+            covariance: of the coefficients, array (n, k, k).
+        """
+        t = self.offset + mean @ self.basis
+        y, slope = self.transform.inverse(t)
+        variance = self._quadratic(covariance)
+        if y is slope:
+            variance *= y
+            variance *= y
+        else:
+            variance *= slope**2
+        noise = slope * self.noise
+        columns = self.signature.columns()
+        values = dict(zip((f.name for f in self.signature.features), x.T, strict=True))
+        for target in self.signature.targets:
+            if target.average is None or target.axis is None:
+                continue
+            c = columns[target.name]
+            exact = evaluate(target.average, values)[:, None]
+            width = np.diff(evaluate_terms(self.signature.axis(target.axis).edges, values), axis=1)
+            width /= width.sum(axis=1, keepdims=True)
+            here, rise = y[:, c], slope[:, c]
+            average = np.einsum("ij,ij->i", width, here)[:, None]
+            if target.positive:
+                ratio = exact / np.where(average > 0, average, np.inf)
+                along, level = here, np.where(average > 0, average, np.inf)
+            else:
+                ratio, along, level = np.ones_like(exact), np.ones_like(here), np.ones_like(exact)
+            # d(prediction) = ratio (rise dt - along * g), g = sum(width rise dt) / level
+            g = ((width * rise) @ self.basis[:, c].T) / level  # (n, k)
+            cg = np.einsum("nab,nb->na", covariance, g)
+            shared = np.einsum("na,na->n", cg, g)[:, None]
+            variance[:, c] += along * (along * shared - 2 * rise * (cg @ self.basis[:, c]))
+            variance[:, c] *= ratio**2
+            noise[:, c] *= ratio
+            moved = here * ratio if target.positive else here + (exact - average)
+            # once more, so that rounding does not show in the average
+            if target.positive:
+                moved *= exact / np.where(average > 0, np.einsum("ij,ij->i", width, moved)[:, None], np.inf)
+            if y is slope:
+                y = y.copy()
+            y[:, c] = moved
+        std = np.sqrt(np.maximum(variance, 0.0)) * self.factor
+        return Moments(y, std, noise)
+
+    def calibrated(self, factors: Mapping[str, float]) -> Decoder:
+        """The same decoder with every target's std multiplied by its factor."""
+        factor = self.factor.copy()
+        for name, columns in self.signature.columns().items():
+            factor[columns] *= factors[name]
+        return replace(self, factor=factor)
+
+    def _quadratic(self, covariance: Array) -> Array:
+        """diag(basis^T C basis) for every row, array (n, columns), as one product over k (k + 1) / 2."""
+        a, b = np.triu_indices(len(self.basis))
+        twice = np.where(a == b, 1.0, 2.0)[:, None]
+        products: Array = covariance[:, a, b] @ (twice * self.basis[a] * self.basis[b])
+        return products
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For ``weights.safetensors``."""
+        return {
+            "decoder.positive": self.transform.positive,
+            "decoder.s": self.transform.s,
+            "decoder.offset": self.offset,
+            "decoder.basis": self.basis,
+            "decoder.noise": self.noise,
+            "decoder.factor": self.factor,
+        }
+
+    @classmethod
+    def restore(cls, signature: Signature, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
+        """The decoder that `arrays` were taken from."""
+        own = {name: arrays[f"decoder.{name}"] for name in ("offset", "basis", "noise", "factor")}
+        transform = Transform(arrays["decoder.positive"].astype(bool), arrays["decoder.s"])
+        return cls(signature, transform, **own)
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """Training targets as coefficients of a basis, fitted by generalised least squares.
+
+    Args:
+        mean: array (n, k), of order one.
+        root: upper triangular square roots R of the precision: chi^2 = |R (c - mean)|^2, array (n, k, k).
+    """
+
+    mean: Array
+    root: Array
+
+
+def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder, Coefficients]:
+    """A basis for the targets, and the training targets in it.
+
+    Principal components of the targets on the learning scale, each column in units of its noise;
+    components that noise alone could make are left out (largest singular value of a noise matrix,
+    sqrt(n) + sqrt(columns)). Coefficients are generalised least squares with every simulation's own
+    standard errors.
+
+    Args:
+        signature: names and kinds of the targets.
+        y: targets, array (n, columns).
+        y_err: standard errors, same shape, or ``None``.
+    """
+    transform = Transform.fit(signature, y, np.zeros_like(y) if y_err is None else y_err)
+    t = transform.forward(y)
+    variation = t.std(axis=0)
+    variation = np.where(variation > 0, variation, 1.0)
+    if y_err is None:
+        sigma = np.broadcast_to(UNKNOWN_NOISE * variation, y.shape)
+        noise = np.zeros(y.shape[1])
+    else:
+        raw = y_err / transform.slope(y)
+        noise = np.sqrt(np.mean(raw**2, axis=0))
+        sigma = np.hypot(raw, SMALLEST_NOISE * variation)
+    offset = t.mean(axis=0)
+    typical = np.sqrt(np.mean(sigma**2, axis=0))
+    weight = np.concatenate([np.full(m, m**-0.25) for m in map(signature.size, signature.targets)])
+    whitened = (t - offset) / typical * weight
+    _, singular, vectors = np.linalg.svd(whitened, full_matrices=False)
+    n, columns = y.shape
+    largest = max(map(signature.size, signature.targets))
+    bound = (np.sqrt(n) + np.sqrt(largest)) * largest**-0.25 if columns > MOST_COMPONENTS else 0.0
+    k = int(np.clip((singular > bound).sum(), min(4, len(singular)), MOST_COMPONENTS))
+    signs = np.sign(vectors[np.arange(k), np.abs(vectors[:k]).argmax(axis=1)])
+    length = np.maximum(singular[:k] / np.sqrt(n), 1e-12)
+    basis = (signs * length)[:, None] * vectors[:k] * typical / weight
+    weighted = basis / sigma[:, None, :] * weight  # (n, k, columns)
+    precision = weighted @ weighted.transpose(0, 2, 1)
+    right = (weighted @ ((t - offset) / sigma * weight)[:, :, None])[:, :, 0]
+    precision += 1e-9 * np.trace(precision, axis1=1, axis2=2)[:, None, None] * np.eye(k)
+    mean = np.linalg.solve(precision, right[:, :, None])[:, :, 0]
+    root = np.linalg.cholesky(precision).transpose(0, 2, 1)
+    return Decoder(signature, transform, offset, basis, noise, np.ones(columns)), Coefficients(mean, root)
