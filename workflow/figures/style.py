@@ -1,0 +1,75 @@
+"""One look for all figures: Okabe-Ito colours, units on every axis, legible on white and on black."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+ORANGE, SKY, PURPLE = "#E69F00", "#56B4E9", "#CC79A7"
+GREY = "#7F7F7F"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
+"""Series differ by symbol as well as by colour."""
+
+LINE = "rgba(127,127,127,0.28)"
+
+
+def axis_title(name: str, unit: str = "") -> str:
+    """``density (M)``; a pure number is marked as one."""
+    return f"{name.replace('_', ' ')} ({unit or '1'})"
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis with its title."""
+    return {
+        "title": {"text": title, "standoff": 8},
+        "gridcolor": LINE,
+        "zeroline": False,
+        "linecolor": GREY,
+        "showline": True,
+        "ticks": "outside",
+        "tickcolor": GREY,
+        "automargin": True,
+        **more,
+    }
+
+
+def layout(**more: Any) -> dict[str, Any]:
+    """The common layout; backgrounds are the page's own, and `draw.js` sets the page's text colour."""
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, 'DejaVu Sans', sans-serif", "size": 13, "color": "#595959"},
+        "margin": {"l": 64, "r": 16, "t": 40, "b": 56},
+        "height": 420,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        "hoverlabel": {"namelength": -1},
+        "bargap": 0.15,
+        **more,
+    }
+
+
+def translucent(colour: str, alpha: float) -> str:
+    """The ``#rrggbb`` colour with an opacity."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+def heading(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
+    """The name of a panel, above it; x and y in fractions of the figure."""
+    return {
+        "text": text,
+        "x": x,
+        "y": y,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "center",
+        "yanchor": "bottom",
+        "showarrow": False,
+        **more,
+    }
+
+
+def suffix(k: int) -> str:
+    """How Plotly numbers the k-th axis of a figure, from 1: ``xaxis``, ``xaxis2``, ..."""
+    return "" if k == 1 else str(k)
