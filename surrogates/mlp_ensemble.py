@@ -67,8 +67,8 @@ class MlpEnsemble(Surrogate):
     members: PositiveInt = Field(32, description="networks in the ensemble, a multiple of folds")
     folds: int = Field(8, ge=2, description="parts of the data; each member leaves one out")
     hidden: tuple[PositiveInt, ...] = Field((48, 48), min_length=1, description="widths of hidden layers")
-    steps: PositiveInt = Field(400, description="most training steps, each on all data")
-    learning_rate: PositiveFloat = Field(0.005, description="of Adam at the start; falls as a cosine")
+    steps: PositiveInt = Field(300, description="most training steps, each on all data")
+    learning_rate: PositiveFloat = Field(0.01, description="of Adam at the start; falls as a cosine")
     weight_decay: float = Field(0.01, ge=0, description="pull of the weights to zero per step")
     ridge: float = Field(1.0, ge=0, description="pull of the quadratic trend to zero")
 
@@ -89,7 +89,7 @@ class MlpEnsemble(Surrogate):
         x, y, y_err = self.checked(x, y, y_err, signature)
         encoder = Encoder.fit(signature, x)
         decoder, coefficients = reduce(signature, y, y_err)
-        draw, fold_draw, train_draw = np.random.default_rng(seed).spawn(3)
+        draw, fold_draw, train_draw, shuffle = np.random.default_rng(seed).spawn(4)
         n, k = coefficients.mean.shape
         fold = fold_draw.permutation(np.arange(n) % self.folds)
         per_fold = max(2, self.members // self.folds)
@@ -109,9 +109,10 @@ class MlpEnsemble(Surrogate):
         # out-of-fold: only the members that a row did not teach predict it
         unseen = networks(encoder(x)).transpose(1, 0, 2)[~taught.T].reshape(n, per_fold, k).transpose(1, 0, 2)
         mean, std, _ = decoder.decode(x, unseen.mean(axis=0), _within(unseen, 1))
-        known = np.zeros_like(y) if y_err is None else y_err
-        surplus = std**2 * (1 / per_fold - 1 / members)
-        factors = calibration_factors(signature, mean - y, std, known, surplus)
+        known = np.zeros_like(y) if y_err is None else y_err * (1 - coefficients.leaked(unseen.mean(axis=0)))
+        shuffled = shuffle.permuted(np.repeat(x, max(1, 200 // n), axis=0), axis=0)
+        fewer = _surplus(encoder, networks, decoder, shuffled, self.folds)
+        factors = calibration_factors(signature, mean - y, std, known, fewer * std**2)
         decoder = decoder.calibrated(factors)
         predictor = EnsemblePredictor(encoder, networks, decoder, self.folds)
         error_bars = std * decoder.factor
@@ -126,6 +127,32 @@ class MlpEnsemble(Surrogate):
         }
         domain = Domain.around(signature, x, y, error_bars, ids)
         return Model(self.kind, self.model_dump(), signature, domain, predictor, training)
+
+
+def _surplus(encoder: Encoder, networks: Networks, decoder: Decoder, x: Array, folds: int) -> Array:
+    """Squared error that one fold's members have beyond that of all members, in units of std^2.
+
+    For every x, the mean over folds of (fold - truth)^2 is (all - truth)^2 plus the variance of the
+    folds about the mean of all, so it is known without the truth wherever no member was taught.
+
+    Args:
+        encoder: of the inputs.
+        networks: the ensemble.
+        decoder: of the coefficients.
+        x: rows that taught no member, array (n, features).
+        folds: number of folds.
+
+    Returns:
+        array (columns,), the same for all columns of a target.
+    """
+    u = networks(encoder(x))
+    mean, std, _ = decoder.decode(x, u.mean(axis=0), _within(u, folds))
+    each = [decoder.decode(x, u[f::folds].mean(axis=0), _within(u[f::folds], 1)).mean for f in range(folds)]
+    between = np.mean([(one - mean) ** 2 for one in each], axis=0)
+    ratio = np.empty(mean.shape[1])
+    for columns in decoder.signature.columns().values():
+        ratio[columns] = between[:, columns].sum() / max((std[:, columns] ** 2).sum(), 1e-300)
+    return ratio
 
 
 def _within(u: Array, folds: int) -> Array:

@@ -30,6 +30,7 @@ class Decoder:
         transform: between targets and the scale t.
         offset: array (columns,); basis: array (k, columns).
         noise: std of one simulation's noise on the scale t, array (columns,).
+        lost: variance on the scale t that the basis cannot express, array (columns,).
         factor: calibration of std, array (columns,).
     """
 
@@ -38,6 +39,7 @@ class Decoder:
     offset: Array
     basis: Array
     noise: Array
+    lost: Array
     factor: Array
 
     def decode(self, x: Array, mean: Array, covariance: Array) -> Moments:
@@ -50,7 +52,7 @@ class Decoder:
         """
         t = self.offset + mean @ self.basis
         y, slope = self.transform.inverse(t)
-        variance = self._quadratic(covariance)
+        variance = self._quadratic(covariance) + self.lost
         if y is slope:
             variance *= y
             variance *= y
@@ -112,13 +114,14 @@ class Decoder:
             "decoder.offset": self.offset,
             "decoder.basis": self.basis,
             "decoder.noise": self.noise,
+            "decoder.lost": self.lost,
             "decoder.factor": self.factor,
         }
 
     @classmethod
     def restore(cls, signature: Signature, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
         """The decoder that `arrays` were taken from."""
-        own = {name: arrays[f"decoder.{name}"] for name in ("offset", "basis", "noise", "factor")}
+        own = {name: arrays[f"decoder.{name}"] for name in ("offset", "basis", "noise", "lost", "factor")}
         transform = Transform(arrays["decoder.positive"].astype(bool), arrays["decoder.s"])
         return cls(signature, transform, **own)
 
@@ -130,10 +133,29 @@ class Coefficients:
     Args:
         mean: array (n, k), of order one.
         root: upper triangular square roots R of the precision: chi^2 = |R (c - mean)|^2, array (n, k, k).
+        expressed: fraction of each column's noise that coefficients of its own row can follow, (columns,).
     """
 
     mean: Array
     root: Array
+    expressed: Array
+
+    def leaked(self, predicted: Array) -> Array:
+        """Fraction of its own noise that every row lent to its own out-of-sample prediction.
+
+        The basis was fitted to all rows, so an out-of-sample error holds less of the row's noise, as
+        a residual of linear regression does (leverage); nothing leaks where the basis expresses a
+        column whole.
+
+        Args:
+            predicted: coefficients predicted without the row, array (n, k).
+
+        Returns:
+            array (n, columns).
+        """
+        size = np.sum(predicted**2 / np.maximum(np.mean(self.mean**2, axis=0), 1e-300), axis=1)
+        leverage = np.minimum((1 + size) / len(predicted), 0.5)
+        return np.asarray(leverage[:, None] * (1 - self.expressed))
 
 
 def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder, Coefficients]:
@@ -162,12 +184,12 @@ def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder
         sigma = np.hypot(raw, SMALLEST_NOISE * variation)
     offset = t.mean(axis=0)
     typical = np.sqrt(np.mean(sigma**2, axis=0))
-    weight = np.concatenate([np.full(m, m**-0.25) for m in map(signature.size, signature.targets)])
+    weight = np.concatenate([np.full(m, m**-0.15) for m in map(signature.size, signature.targets)])
     whitened = (t - offset) / typical * weight
     _, singular, vectors = np.linalg.svd(whitened, full_matrices=False)
     n, columns = y.shape
     largest = max(map(signature.size, signature.targets))
-    bound = (np.sqrt(n) + np.sqrt(largest)) * largest**-0.25 if columns > MOST_COMPONENTS else 0.0
+    bound = (np.sqrt(n) + np.sqrt(largest)) * largest**-0.15 if columns > MOST_COMPONENTS else 0.0
     k = int(np.clip((singular > bound).sum(), min(4, len(singular)), MOST_COMPONENTS))
     signs = np.sign(vectors[np.arange(k), np.abs(vectors[:k]).argmax(axis=1)])
     length = np.maximum(singular[:k] / np.sqrt(n), 1e-12)
@@ -178,4 +200,8 @@ def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder
     precision += 1e-9 * np.trace(precision, axis1=1, axis2=2)[:, None, None] * np.eye(k)
     mean = np.linalg.solve(precision, right[:, :, None])[:, :, 0]
     root = np.linalg.cholesky(precision).transpose(0, 2, 1)
-    return Decoder(signature, transform, offset, basis, noise, np.ones(columns)), Coefficients(mean, root)
+    residual = t - offset - mean @ basis
+    expressed = np.mean(weighted * np.linalg.solve(precision, weighted), axis=(0, 1)) * k
+    lost = np.maximum(np.mean(residual**2, axis=0) - noise**2 * (1 - expressed), 0.0)
+    decoder = Decoder(signature, transform, offset, basis, noise, lost, np.ones(columns))
+    return decoder, Coefficients(mean, root, np.minimum(expressed, 1.0))
