@@ -53,7 +53,7 @@ def complain(document: Document, errors: list[ErrorDetails]) -> None:
             place = document.place(location[:-1], at_key=True)
             document.complain(place, _missing_key(location, document.data))
         else:
-            at = (*location, "kind") if kind == "union_tag_invalid" else location
+            at = (*location, "kind") if kind in ("union_tag_invalid", "plugin_import") else location
             document.complain(
                 document.place(at),
                 _wrong_value(location, kind, context, error, document.data),
@@ -99,17 +99,13 @@ def _unknown_key(location: Location, data: Any) -> str:
     *above, key = location
     model = model_at(tuple(above), data)
     where = f" in `{_dotted(tuple(above))}`" if above else ""
-    fields = [name for name in model.model_fields if not _fixed_kind(model, name)] if model else []
+    fields = [name for name in model.model_fields if name != "kind"] if model else []
     hint = suggestion(str(key), fields) if fields else "it has no settings"
     if not hint.startswith("did you mean"):
         for part, other in _parts(data).items():
             if key in other.model_fields and part != _dotted(tuple(above)):
                 hint = f"it belongs in `{part}`"
     return f"unknown key `{key}`{where}; {hint}"
-
-
-def _fixed_kind(model: type[BaseModel], name: str) -> bool:
-    return name == "kind" and not model.model_fields["kind"].is_required() and len(model.model_fields) > 1
 
 
 def _parts(data: Any) -> dict[str, type[BaseModel]]:
@@ -135,6 +131,8 @@ def _wrong_value(
     if kind == "union_tag_invalid":
         known = kinds(_dotted(location))
         return f"`{_dotted(location)}.kind` is {context['tag']!r}; {suggestion(str(context['tag']), known)}"
+    if kind in EXPECTED and len(location) == 2 and location[0] == "space":
+        return f"{name} must be [low, high], a number, {{values: [...]}} or {{choices: [...]}}, got {given}"
     if kind in EXPECTED:
         return f"{name} must be {EXPECTED[kind]}, got {given}"
     if kind in BOUNDS:

@@ -182,6 +182,8 @@ class _Builder:
                 continue
             self.document.keys[(*location, key)] = place
             data[key] = self.build(value_node, (*location, key), above)
+            if isinstance(value_node, ScalarNode) and not value_node.value:
+                self.document.values[(*location, key)] = place  # nothing stands nowhere: point to the key
         return data
 
     def _scalar(self, node: ScalarNode, place: Place) -> Any:

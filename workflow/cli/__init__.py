@@ -1,0 +1,74 @@
+"""The command line: one small module per command, loaded when it is called.
+
+Results go to stdout, progress and messages to stderr. Nothing here imports numpy, pydantic or rich
+before a command needs it, so that `mlaround --help` and `status` answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from workflow.cli.failures import INTERRUPTED, Failure, failure_of, unexpected
+
+COMMANDS = (
+    *("init", "validate", "plan", "run", "resume", "status", "stop"),
+    *("results", "models", "predict", "simulate", "report", "doctor", "schema"),
+)
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"workflow.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's own, but a mistyped command is answered with the nearest."""
+        if not args[0].startswith("-") and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command `{args[0]}`; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mlaround", message="%(prog)s %(version)s")
+@click.option("--verbose", is_flag=True, help="Show the traceback of an unexpected error.")
+def cli(verbose: bool) -> None:
+    """Simulation campaigns with machine-learned surrogates whose answers can be trusted.
+
+    Begin with `mlaround init`, then `mlaround run campaign.yaml`.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code (see `workflow.cli.failures`)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = cli.main(args=list(arguments), prog_name="mlaround", standalone_mode=False) or 0
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
+        sys.stderr.close()
+        code = 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except Exception as error:
+        failure: Failure = failure_of(error) or unexpected(error, verbose="--verbose" in arguments)
+        failure.show()
+        code = failure.exit_code
+    sys.exit(code)

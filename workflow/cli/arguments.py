@@ -1,0 +1,103 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workflow.cli.failures import NOT_FOUND, USAGE, Failure
+from workflow.folder import RunFolder
+
+if TYPE_CHECKING:
+    from workflow.campaign import Campaign
+
+RUNS = Path("runs")
+MANY = ("-p", "--config", "--set")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the campaign, dotted: --set stop.simulations=64.",
+)
+campaign_argument = click.argument("file", type=click.Path(path_type=Path))
+run_argument = click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+
+
+class ManyValues(click.Command):
+    """A command whose ``-p``, ``--config`` and ``--set`` take several name=value at a time."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each further name=value."""
+        spelled: list[str] = []
+        option = ""
+        for word in args:
+            if word.startswith("-"):
+                option = word if word in MANY else ""
+            elif option and spelled[-1] != option:
+                if "=" in word:
+                    spelled.append(option)
+                else:
+                    option = ""
+            spelled.append(word)
+        return super().parse_args(ctx, spelled)
+
+
+def read_pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """``name=value`` texts as a dictionary."""
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise Failure(f"{option} {text}: expected name=value, such as {option} gap=3.2", USAGE)
+        if name.strip() in pairs:
+            raise Failure(f"{option} {text}: `{name.strip()}` is given twice", USAGE)
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def importable_here() -> None:
+    """Let the user's own plug-ins be imported from the working directory, as `python -m` does."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)  # last, so that a stray file of the user's shadows nothing
+
+
+def read_campaign(file: Path, overrides: Sequence[str]) -> Campaign:
+    """The campaign of a file, with the user's own plug-ins importable from the working directory."""
+    importable_here()
+    from workflow.reading import load_campaign
+
+    return load_campaign(file, overrides)
+
+
+def find_run(folder: Path | None) -> RunFolder:
+    """The run folder that was named, or the newest under ``runs/``."""
+    known = sorted((run for run in map(RunFolder, RUNS.glob("*")) if run.exists()), key=_last_sign)
+    if folder is None:
+        if not known:
+            raise Failure("there is no run under runs/", NOT_FOUND, "mlaround run campaign.yaml")
+        return known[-1]
+    run = RunFolder(folder)
+    if not run.exists():
+        what = "is no run folder (it holds no resolved.yaml)" if folder.is_dir() else "does not exist"
+        hint = f"mlaround status {RUNS / known[-1].name}" if known else "mlaround run campaign.yaml"
+        raise Failure(f"{folder} {what}", NOT_FOUND, hint)
+    return run
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be typed from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) and path != here else str(path)
+
+
+def _last_sign(run: RunFolder) -> float:
+    return run.events.stat().st_mtime if run.events.exists() else 0.0

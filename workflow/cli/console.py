@@ -1,0 +1,107 @@
+"""What is printed: JSON, aligned tables, progress."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+LINE_SECONDS, LINE_FRACTION, QUIET_SECONDS = 60.0, 0.05, 2.0
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Print one object; numbers that JSON does not have become null."""
+    click.echo(json.dumps(_plain(data), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):  # arrays and numbers of numpy, which is not imported here
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def table(rows: Sequence[Sequence[object]], indent: str = "") -> str:
+    """Rows as aligned columns; the first row is the header."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(indent + line.rstrip() for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``3.2 s``, ``12 min``, ``2 h 11 min``, ``3 d 4 h``."""
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def size(count: float) -> str:
+    """Bytes with a unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+class Progress:
+    """Progress on stderr: a bar on a terminal, otherwise now and then a plain line.
+
+    Called with the fraction that is done, from any thread, and words that describe it.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._started = self._printed = time.monotonic()
+        self._fraction = 0.0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=1.0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, fraction: float, words: str = "") -> None:
+        """Show that a fraction of the work is done."""
+        if self._bar:
+            description = f"{self.title}  {words}" if words else self.title
+            self._bar.update(self._task, completed=fraction, description=description)
+            return
+        now = time.monotonic()
+        since = now - self._printed
+        if since < LINE_SECONDS and (fraction - self._fraction < LINE_FRACTION or since < QUIET_SECONDS):
+            return
+        self._printed, self._fraction = now, fraction
+        passed = duration(now - self._started)
+        click.echo(f"{self.title}: {fraction:.0%}  {passed}  {words}".rstrip(), err=True)

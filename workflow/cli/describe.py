@@ -1,0 +1,94 @@
+"""Plug-ins in words: inputs, outputs and settings, for help texts and the reference pages."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+
+from workflow.cli.console import table
+from workflow.quantities import parse_duration
+
+if TYPE_CHECKING:
+    from simulators import Parameter, Simulator
+
+
+def describe_simulator(simulator: type[Simulator]) -> str:
+    """Its purpose, inputs, configuration and outputs as aligned text."""
+    inputs = [("input", "unit", "range", "default", "description"), *map(input_row, simulator.inputs)]
+    outputs = [("output", "unit", "over", "description")]
+    outputs += [(o.name, o.unit, o.coordinate or "", o.description) for o in simulator.outputs]
+    settings = [("setting", "type", "default", "description"), *setting_rows(simulator)]
+    parts = [summary(simulator), table(inputs), table(settings), table(outputs)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def summary(model: type[BaseModel]) -> str:
+    """The docstring."""
+    return inspect.cleandoc(model.__doc__ or "")
+
+
+def input_row(parameter: Parameter) -> tuple[str, str, str, str, str]:
+    """Name, unit, range, default and description."""
+    whole = ", whole" if parameter.integer else ""
+    default = parameter.default
+    shown = "required" if default is None else (default if isinstance(default, str) else f"{default:g}")
+    limits = f"{parameter.low:g} to {parameter.high:g}{whole}"
+    return parameter.name, parameter.unit, limits, shown, parameter.description
+
+
+def setting_rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
+    """Name, type, default and description of every setting but the kind."""
+    return [
+        (name, type_name(field), default_text(field), field.description or "")
+        for name, field in model.model_fields.items()
+        if name != "kind"
+    ]
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default of a setting as YAML would hold it."""
+    if field.is_required():
+        return "required"
+    if field.default_factory is not None:
+        return "see text"
+    if isinstance(field.default, BaseModel):
+        return "its defaults"
+    if field.default is None or field.default == ():
+        return "none"
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+
+
+def type_name(field: FieldInfo) -> str:
+    """The type of a setting with its bounds, in words."""
+    if any(_reads_durations(mark) for mark in field.metadata):
+        return "duration"
+    bounds = {
+        key: f"{sign} {getattr(mark, key):g}"
+        for mark in field.metadata
+        for key, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
+        if getattr(mark, key, None) is not None
+    }
+    if "ge" in bounds:  # it was narrowed from "positive", which it still carries
+        bounds.pop("gt", None)
+    return " ".join([_type_words(field.annotation), ", ".join(bounds.values())]).strip()
+
+
+def _reads_durations(mark: object) -> bool:
+    return isinstance(mark, BeforeValidator) and mark.func is parse_duration
+
+
+def _type_words(annotation: Any) -> str:
+    origin, members = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(map(str, members))
+    if origin is Annotated:
+        return "duration" if any(map(_reads_durations, members)) else _type_words(members[0])
+    if origin in (tuple, list):
+        return f"list of {_type_words(members[0])}"
+    if origin is None or origin is dict:
+        words = {float: "number", int: "whole number", str: "text", bool: "true or false"}
+        return words.get(annotation, "mapping")
+    return " or ".join(dict.fromkeys(_type_words(m) for m in members if m is not type(None)))

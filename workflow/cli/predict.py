@@ -1,0 +1,149 @@
+"""`mlaround predict`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from workflow.cli.arguments import ManyValues, json_option, read_pairs
+from workflow.cli.console import duration, print_json, table
+from workflow.cli.failures import NOT_FOUND, USAGE, Failure
+
+if TYPE_CHECKING:
+    from surrogates import Model, Prediction
+
+
+@click.command("predict", cls=ManyValues)
+@click.argument("folder", metavar="DIR|MODEL", type=click.Path(path_type=Path))
+@click.option(
+    "-p", "inputs", multiple=True, metavar="NAME=VALUE ...", help='One point, units allowed: -p gap="3.2 nm".'
+)
+@click.option(
+    "-i",
+    "points",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Many points: a CSV with a column per input.",
+)
+@click.option("-o", "answers", default="-", show_default="stdout", help="Where the answers to -i go, as CSV.")
+@click.option("--profiles", is_flag=True, help="With -i, also write arrays, as columns name[0], name[1], ...")
+@json_option
+def command(
+    folder: Path, inputs: tuple[str, ...], points: Path | None, answers: str, profiles: bool, as_json: bool
+) -> None:
+    """Ask a trained surrogate, and learn whether it may be believed there.
+
+    DIR is a run folder, whose promoted model answers, or the folder of one model. A point outside the
+    model's domain is answered with a warning.
+    """
+    if not folder.is_dir():
+        raise Failure(
+            f"{folder} does not exist", NOT_FOUND, "mlaround models, for the models of the newest run"
+        )
+    if bool(inputs) == (points is not None):
+        raise Failure("give one point with -p name=value ..., or many with -i points.csv", USAGE)
+    import surrogates
+
+    model = surrogates.load(folder)
+    if points is not None:
+        _answer_many(model, points, answers, profiles)
+        return
+    given: dict[str, str | float] = dict(read_pairs(inputs, "-p"))
+    prediction = model.evaluate(**given)
+    if as_json:
+        print_json({"schema": "mlaround.predict/1", **prediction.to_json()})
+    else:
+        _print(prediction)
+    if not prediction.in_domain:
+        warning = "outside the model's domain; simulate this point before you rely on the answer"
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _print(prediction: Prediction) -> None:
+    rows: list[tuple[object, ...]] = [("output", "mean", "std", "unit")]
+    for name, answer in prediction.to_json()["outputs"].items():
+        if "axis" in answer:
+            axis = answer["axis"]
+            rows.append((name, f"{len(answer['mean'])} bins over {axis['name']}: --json", "", answer["unit"]))
+        else:
+            rows.append((name, f"{answer['mean']:.6g}", f"{answer['std']:.2g}", answer["unit"]))
+    click.echo(table(rows))
+    data = prediction.to_json()
+    click.echo(
+        f"in domain: {'yes' if prediction.in_domain else 'NO'}, answered in {duration(data['seconds'])}",
+        err=True,
+    )
+
+
+def _answer_many(model: Model, points: Path, answers: str, profiles: bool) -> None:
+    """Read points from a CSV and write them with answers beside them."""
+    from surrogates import OutOfDomainWarning
+
+    rows = _read_points(model, points)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OutOfDomainWarning)
+        mean, std = model.predict(rows, return_std=True)
+    inside = model.in_domain(rows)
+    header = list(model.feature_names)
+    columns: list[Any] = list(rows.T)
+    for target in model.signature.targets:
+        part = model.signature.columns()[target.name]
+        if target.axis is not None and not profiles:
+            continue
+        for k in range(part.start, part.stop):
+            name = target.name if target.axis is None else f"{target.name}[{k - part.start}]"
+            header += [name, f"{name}_std"]
+            columns += [mean[:, k], std[:, k]]
+    columns.append(inside.astype(int))
+    if answers == "-":
+        _write(sys.stdout, [*header, "in_domain"], columns)
+    else:
+        with open(answers, "w", newline="", encoding="utf-8") as file:
+            _write(file, [*header, "in_domain"], columns)
+        click.echo(f"{len(rows)} answers written to {answers}", err=True)
+    for warning in caught:
+        click.echo(f"warning: {warning.message}", err=True)
+
+
+def _read_points(model: Model, points: Path) -> Any:
+    import numpy as np
+
+    from surrogates.contract import parse_quantity
+
+    if not points.is_file():
+        raise Failure(f"{points} does not exist", NOT_FOUND)
+    features = model.signature.features
+    with points.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        names = list(reader.fieldnames or ())
+        needed = [f.name for f in features if f.low < f.high]
+        missing = [name for name in needed if name not in names]
+        if missing:
+            from workflow.plugins import suggestion
+
+            near = f"; `{missing[0]}`: {suggestion(missing[0], names)}" if names else ""
+            raise Failure(f"{points}:1: no column {', '.join(missing)}{near}", USAGE)
+        rows, mistakes = [], []
+        for line in reader:
+            try:
+                rows.append(
+                    [
+                        parse_quantity(line[f.name] if f.name in names else f.low, f.unit, f.name)
+                        for f in features
+                    ]
+                )
+            except ValueError as error:
+                mistakes.append(f"{points}:{reader.line_num}: {error}")
+    if mistakes:
+        raise Failure("\n".join(mistakes[:10]), USAGE)
+    return np.array(rows, dtype=float).reshape(len(rows), len(features))
+
+
+def _write(file: TextIO, header: list[str], columns: list[Any]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(zip(*(column.tolist() for column in columns), strict=True))

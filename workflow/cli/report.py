@@ -1,0 +1,19 @@
+"""`mlaround report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workflow.cli.arguments import find_run, run_argument
+
+
+@click.command("report")
+@run_argument
+def command(folder: Path | None) -> None:
+    """Write a run's report, one HTML file that needs no network, and print its path."""
+    run = find_run(folder)
+    from workflow.report import write_report
+
+    click.echo(write_report(run.path))

@@ -1,0 +1,231 @@
+"""`mlaround simulate`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workflow.cli.arguments import ManyValues, importable_here, json_option, read_pairs
+from workflow.cli.console import Progress, duration, print_json, table
+from workflow.cli.failures import FAILED, MISSING, USAGE, Failure
+
+if TYPE_CHECKING:
+    from simulators import Observations, Simulator
+
+
+def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """With a kind on the command line, its inputs and configuration come with the help."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    click.echo(ctx.get_help())
+    if ctx.params.get("kind"):
+        from workflow.cli.describe import describe_simulator
+
+        click.echo("\n" + describe_simulator(_find(ctx.params["kind"])))
+    ctx.exit()
+
+
+@click.command("simulate", cls=ManyValues, add_help_option=False)
+@click.argument("kind", is_eager=True)
+@click.option(
+    "-p", "inputs", multiple=True, metavar="NAME=VALUE ...", help='Inputs, units allowed: -p gap="3.2 nm".'
+)
+@click.option("--config", multiple=True, metavar="KEY=VALUE ...", help="Configuration of the simulator.")
+@click.option("--replicas", default=1, show_default=True, type=click.IntRange(1), help="Independent repeats.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Every random number follows from it.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), help="Replicas that run at a time; by default one per core."
+)
+@click.option(
+    "--backend", type=click.Choice(["cpu", "cuda"]), help="Where to compute, if the simulator has a choice."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write an HDF5 result file.")
+@json_option
+@click.option(
+    "-h",
+    "--help",
+    is_flag=True,
+    expose_value=False,
+    callback=_show_help,
+    help="Show this, and with KIND its inputs.",
+)
+def command(
+    kind: str,
+    inputs: tuple[str, ...],
+    config: tuple[str, ...],
+    replicas: int,
+    seed: int,
+    threads: int | None,
+    backend: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Run a simulator at one point, without a campaign.
+
+    Several replicas are averaged with equal weights (they are equally long), and the standard error
+    of that mean is the root of the summed squares of their own standard errors, which come from
+    blocks, over their number.
+    """
+    simulator = _configured(_find(kind), read_pairs(config, "--config"), backend)
+    given = _values(simulator, read_pairs(inputs, "-p"))
+    if out is not None and out.exists():
+        raise Failure(f"{out} exists and is left as it is", USAGE, "name another file with --out")
+    import os
+
+    import numpy as np
+
+    from workflow.seeds import replica_seeds
+
+    row = simulator.complete(given)
+    seeds = replica_seeds(seed, np.arange(replicas))
+    wall, cpu = time.perf_counter(), time.process_time()
+    with Progress(f"simulate {kind}") as progress:
+        rows = np.tile(row, (replicas, 1))
+        found = simulator.run(rows, seeds, threads=threads or os.cpu_count() or 1, progress=progress)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    if out is not None:
+        from workflow.results import write_result
+
+        write_result(
+            out,
+            simulator,
+            replicas=np.arange(replicas),
+            names=[p.name for p in simulator.inputs],
+            inputs=rows,
+            seeds=seeds,
+            observations=found,
+            attributes={"kind": kind, "config": simulator.model_dump_json(), "seed": seed},
+        )
+    result = {
+        "schema": "mlaround.simulate/1",
+        "kind": kind,
+        "inputs": {p.name: value for p, value in zip(simulator.inputs, row.tolist(), strict=True)},
+        "config": simulator.model_dump(mode="json"),
+        "replicas": replicas,
+        "seed": seed,
+        "outputs": _outputs(simulator, found, replicas),
+        "wall_seconds": wall,
+        "cpu_seconds": cpu,
+        "failures": [
+            {"replica": k, "reason": f.reason, "message": f.message} for k, f in found.failures.items()
+        ],
+    }
+    if as_json:
+        print_json(result)
+    else:
+        _print(result, simulator)
+    if len(found.failures) == replicas:
+        raise Failure(next(iter(found.failures.values())).message, FAILED, f"mlaround simulate {kind} --help")
+
+
+def _find(kind: str) -> type[Simulator]:
+    importable_here()
+    from simulators import Simulator
+    from workflow.plugins import named
+
+    found: type[Simulator] = named(kind, "simulators", Simulator)
+    return found
+
+
+def _configured(found: type[Simulator], config: dict[str, str], backend: str | None) -> Simulator:
+    """The simulator with its settings, read as YAML."""
+    from pydantic import ValidationError
+
+    from workflow.document import parse_document
+
+    if backend and "backend" in found.model_fields:
+        config["backend"] = backend
+    elif backend == "cuda":
+        raise Failure(
+            f"{found.__name__} has no cuda backend", MISSING, "the same command without --backend cuda"
+        )
+    values = {key: parse_document(text, f"--config {key}").data for key, text in config.items()}
+    try:
+        return found(**values)
+    except ValidationError as error:
+        from workflow.plugins import suggestion
+
+        lines = []
+        for e in error.errors(include_url=False):
+            key = str(e["loc"][0]) if e["loc"] else ""
+            unknown = e["type"] == "extra_forbidden"
+            hint = f"no such setting; {suggestion(key, found.model_fields)}" if unknown else e["msg"]
+            lines.append(f"--config {key}={config.get(key, '')}: {hint}")
+        kind = found.__module__.rpartition(".")[2]
+        raise Failure("\n".join(lines), USAGE, f"mlaround simulate {kind} --help") from None
+
+
+def _values(simulator: Simulator, given: dict[str, str]) -> dict[str, float]:
+    """Numbers in the declared units; every mistake at once."""
+    from surrogates.contract import parse_quantity
+    from workflow.plugins import suggestion
+
+    declared = {p.name: p for p in simulator.inputs}
+    values, mistakes = {}, []
+    for name, text in given.items():
+        if name not in declared:
+            mistakes.append(f"-p {name}: no such input; {suggestion(name, declared)}")
+            continue
+        try:
+            values[name] = parse_quantity(text, declared[name].unit, name)
+        except ValueError as error:
+            mistakes.append(f"-p {error}")
+    mistakes += [
+        f"-p {p.name} is missing; accepted: {p.low:g} to {p.high:g} {p.unit}".rstrip()
+        for p in simulator.inputs
+        if p.default is None and p.name not in given
+    ]
+    if mistakes:
+        raise Failure("\n".join(mistakes), USAGE, f"mlaround simulate {simulator.kind} --help")
+    return values
+
+
+def _outputs(simulator: Simulator, found: Observations, replicas: int) -> dict[str, Any]:
+    """Means over the replicas that did not fail, with standard errors from their blocks."""
+    import numpy as np
+
+    good = [k for k in range(replicas) if k not in found.failures]
+    units = {c.name: c.unit for c in simulator.coordinates}
+    outputs: dict[str, Any] = {}
+    for output in simulator.outputs:
+        mean, stderr = found.mean[output.name][good], found.stderr[output.name][good]
+        entry: dict[str, Any] = {
+            "mean": mean.mean(axis=0) if good else None,
+            "stderr": np.sqrt((stderr**2).sum(axis=0)) / len(good) if good else None,
+            "unit": output.unit,
+        }
+        if output.coordinate and good:
+            edges = found.edges[output.coordinate][good[0]]
+            values = (edges[1:] + edges[:-1]) / 2
+            name = output.coordinate
+            entry["axis"] = {"name": name, "unit": units[name], "values": values, "edges": edges}
+        if replicas > 1:
+            entry["replicas"] = {"mean": found.mean[output.name], "stderr": found.stderr[output.name]}
+        outputs[output.name] = entry
+    return outputs
+
+
+def _print(result: dict[str, Any], simulator: Simulator) -> None:
+    given = {p.name: f"{result['inputs'][p.name]:g} {p.unit}".rstrip() for p in simulator.inputs}
+    click.echo(f"{result['kind']}: " + ", ".join(f"{name} = {text}" for name, text in given.items()))
+    rows: list[tuple[object, ...]] = [("output", "mean", "standard error", "unit")]
+    for name, entry in result["outputs"].items():
+        if "axis" in entry:
+            axis = entry["axis"]
+            where = f"{len(axis['values'])} bins over {axis['name']} ({axis['unit']}): --json or --out"
+            rows.append((name, where, "", entry["unit"]))
+        elif entry["mean"] is not None:
+            rows.append((name, f"{entry['mean']:.6g}", f"{entry['stderr']:.2g}", entry["unit"]))
+    click.echo(table(rows))
+    cost = f"{duration(result['wall_seconds'])}, {duration(result['cpu_seconds'])} of CPU"
+    failed = f"; {len(result['failures'])} failed" if result["failures"] else ""
+    click.echo(f"{result['replicas']} replica(s), seed {result['seed']}: {cost}{failed}", err=True)

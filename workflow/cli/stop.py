@@ -1,0 +1,25 @@
+"""`mlaround stop`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workflow.cli.arguments import find_run, run_argument, shown
+
+
+@click.command("stop")
+@run_argument
+def command(folder: Path | None) -> None:
+    """Ask a run's controller to stop; what is done is kept and `mlaround resume` goes on.
+
+    The request is a file in the run folder, so that it works from any machine that sees the folder.
+    """
+    run = find_run(folder)
+    if run.controller_alive() is None:
+        click.echo(f"{shown(run.path)} has no living controller; there is nothing to stop")
+    else:
+        run.request("stop")
+        click.echo(f"asked {shown(run.path)} to stop")
+    click.echo(f"next: mlaround status {shown(run.path)}", err=True)
