@@ -1,0 +1,185 @@
+"""Coulomb and soft-core forces between all pairs of ions: the loop that a simulation spends its time in.
+
+x and y are 32-bit fixed-point numbers, 2^32 to the side of the box, so that the difference of two of them
+wraps around to the nearest image by itself; z is a float32 in the same unit. A distance in this unit
+becomes one of length by the factor kappa = side / 2^32, which is folded into the coefficients.
+
+Sixteen partners j at a time act on `ROWS` ions i, each pair once (Newton's third law). The reciprocal
+distance is a hardware estimate y refined by Newton's step, written so that its constants cost nothing:
+``Y = y (3 - r^2 y^2) = 2 / r``. With ``S`` proportional to (sigma / r)^6 the soft core (Weeks, Chandler
+and Andersen, J. Chem. Phys. 54, 5237, 1971) is ``S max(S - sqrt(3 / kappa), 0)``: its cut lies where its
+force vanishes, hence no comparison of distances.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.md.vector import (
+    LANES,
+    aligned,
+    fma,
+    fnma,
+    inline,
+    lanes,
+    load,
+    maximum,
+    reduce_add,
+    rsqrt_estimate,
+    select,
+    splat,
+    store,
+    to_float,
+)
+
+ROWS = 4
+"""Ions i that share one load of their partners; a group of them is of one species."""
+
+_THREE, _ZERO = np.float32(3.0), np.float32(0.0)
+
+
+class PairTable(NamedTuple):
+    """Coefficients of all pairs, one row of partners for each species of i.
+
+    Args:
+        coulomb_cation, coulomb_anion: array (lanes,): l_B q_i q_j / (8 kappa^2).
+        core_cation, core_anion: array (lanes,): (12 / kappa)^(1/6) (sigma / kappa)^2 / 4.
+        threshold: sqrt(3 / kappa).
+    """
+
+    coulomb_cation: NDArray[np.float32]
+    coulomb_anion: NDArray[np.float32]
+    core_cation: NDArray[np.float32]
+    core_anion: NDArray[np.float32]
+    threshold: np.float32
+
+
+def pair_table(
+    charge: NDArray[np.float64], diameter: NDArray[np.float64], cations: int, bjerrum: float, kappa: float
+) -> PairTable:
+    """The coefficients for ions of given charges and diameters, arrays (lanes,); zero is no ion.
+
+    Args:
+        charge: valencies.
+        diameter: in any unit.
+        cations: the first lane that is not a cation's.
+        bjerrum: Bjerrum length, in the unit of the diameters.
+        kappa: unit of position, in the unit of the diameters.
+    """
+    tables = []
+    for i in (0, cations):
+        coulomb = aligned(len(charge), np.float32)
+        coulomb[:] = bjerrum * charge[i] * charge / (8 * kappa**2)
+        core = aligned(len(charge), np.float32)
+        sigma = np.where(diameter > 0, (diameter[i] + diameter) / 2, 0.0)
+        core[:] = (12 / kappa) ** (1 / 6) * (sigma / kappa) ** 2 / 4
+        tables.append((coulomb, core))
+    (coulomb_cation, core_cation), (coulomb_anion, core_anion) = tables
+    threshold = np.float32(np.sqrt(3 / kappa))
+    return PairTable(coulomb_cation, coulomb_anion, core_cation, core_anion, threshold)
+
+
+@inline
+def _coefficient(dx, dy, dz, coulomb, core, threshold):  # type: ignore[no-untyped-def]
+    """What multiplies the separation to give the force, in kT per unit of length; vectors."""
+    square = fma(dx, dx, fma(dy, dy, dz * dz))
+    y = rsqrt_estimate(square)
+    y = y * fnma(square * y, y, splat(_THREE))
+    y2 = y * y
+    ratio = core * y2
+    s = ratio * ratio * ratio
+    soft = maximum(s - threshold, splat(_ZERO))
+    return fma(s, soft, coulomb * y) * y2
+
+
+@inline
+def _difference(xi, yi, zi, xj, yj, zj):  # type: ignore[no-untyped-def]
+    """Separation from j to i, the nearest images by integer wrap-around."""
+    return to_float(xi - xj), to_float(yi - yj), zi - zj
+
+
+@inline
+def _row_in_block(x, y, z, fx, fy, fz, i, j, coulomb, core, threshold):  # type: ignore[no-untyped-def]
+    """Force on ion i of the later ions of its own sixteen, which get the opposite; vectors to be summed."""
+    dx, dy, dz = _difference(splat(x[i]), splat(y[i]), splat(z[i]), load(x, j), load(y, j), load(z, j))
+    strength = _coefficient(dx, dy, dz, load(coulomb, j), load(core, j), threshold)
+    later = lanes() > splat(np.int32(i - j))
+    strength = select(later, strength, splat(_ZERO))
+    px, py, pz = strength * dx, strength * dy, strength * dz
+    store(fx, j, load(fx, j) - px)
+    store(fy, j, load(fy, j) - py)
+    store(fz, j, load(fz, j) - pz)
+    return px, py, pz
+
+
+@inline
+def pair_forces(x, y, z, fx, fy, fz, table, cations):  # type: ignore[no-untyped-def]
+    """Add the forces between all pairs.
+
+    Args:
+        x: int32 array (lanes,), fixed point.
+        y: int32 array (lanes,), fixed point.
+        z: float32 array (lanes,); lanes without an ion lie apart from all others.
+        fx: float32 array (lanes,), added to, in kT per unit of length.
+        fy: likewise.
+        fz: likewise.
+        table: a `PairTable`.
+        cations: the first lane that is not a cation's, a multiple of `ROWS`.
+    """
+    threshold = splat(table.threshold)
+    for i in range(0, x.size, ROWS):
+        coulomb, core = table.coulomb_anion, table.core_anion
+        if i < cations:
+            coulomb, core = table.coulomb_cation, table.core_cation
+        block = i // LANES * LANES
+        fx0, fy0, fz0 = _row_in_block(x, y, z, fx, fy, fz, i, block, coulomb, core, threshold)
+        fx1, fy1, fz1 = _row_in_block(x, y, z, fx, fy, fz, i + 1, block, coulomb, core, threshold)
+        fx2, fy2, fz2 = _row_in_block(x, y, z, fx, fy, fz, i + 2, block, coulomb, core, threshold)
+        fx3, fy3, fz3 = _row_in_block(x, y, z, fx, fy, fz, i + 3, block, coulomb, core, threshold)
+        x0, y0, z0 = splat(x[i]), splat(y[i]), splat(z[i])
+        x1, y1, z1 = splat(x[i + 1]), splat(y[i + 1]), splat(z[i + 1])
+        x2, y2, z2 = splat(x[i + 2]), splat(y[i + 2]), splat(z[i + 2])
+        x3, y3, z3 = splat(x[i + 3]), splat(y[i + 3]), splat(z[i + 3])
+        for j in range(block + LANES, x.size, LANES):
+            xj, yj, zj = load(x, j), load(y, j), load(z, j)
+            gx, gy, gz = load(fx, j), load(fy, j), load(fz, j)
+            qj, sj = load(coulomb, j), load(core, j)
+
+            dx, dy, dz = _difference(x0, y0, z0, xj, yj, zj)
+            strength = _coefficient(dx, dy, dz, qj, sj, threshold)
+            fx0, fy0, fz0 = fma(strength, dx, fx0), fma(strength, dy, fy0), fma(strength, dz, fz0)
+            gx, gy, gz = fnma(strength, dx, gx), fnma(strength, dy, gy), fnma(strength, dz, gz)
+
+            dx, dy, dz = _difference(x1, y1, z1, xj, yj, zj)
+            strength = _coefficient(dx, dy, dz, qj, sj, threshold)
+            fx1, fy1, fz1 = fma(strength, dx, fx1), fma(strength, dy, fy1), fma(strength, dz, fz1)
+            gx, gy, gz = fnma(strength, dx, gx), fnma(strength, dy, gy), fnma(strength, dz, gz)
+
+            dx, dy, dz = _difference(x2, y2, z2, xj, yj, zj)
+            strength = _coefficient(dx, dy, dz, qj, sj, threshold)
+            fx2, fy2, fz2 = fma(strength, dx, fx2), fma(strength, dy, fy2), fma(strength, dz, fz2)
+            gx, gy, gz = fnma(strength, dx, gx), fnma(strength, dy, gy), fnma(strength, dz, gz)
+
+            dx, dy, dz = _difference(x3, y3, z3, xj, yj, zj)
+            strength = _coefficient(dx, dy, dz, qj, sj, threshold)
+            fx3, fy3, fz3 = fma(strength, dx, fx3), fma(strength, dy, fy3), fma(strength, dz, fz3)
+            gx, gy, gz = fnma(strength, dx, gx), fnma(strength, dy, gy), fnma(strength, dz, gz)
+
+            store(fx, j, gx)
+            store(fy, j, gy)
+            store(fz, j, gz)
+        _add_sums(fx, i, fx0, fx1, fx2, fx3)
+        _add_sums(fy, i, fy0, fy1, fy2, fy3)
+        _add_sums(fz, i, fz0, fz1, fz2, fz3)
+
+
+@inline
+def _add_sums(force, i, a, b, c, d):  # type: ignore[no-untyped-def]
+    """Sum each vector over its lanes and add the four sums to the forces on ions i to i + 3."""
+    force[i] += reduce_add(a)
+    force[i + 1] += reduce_add(b)
+    force[i + 2] += reduce_add(c)
+    force[i + 3] += reduce_add(d)

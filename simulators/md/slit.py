@@ -1,0 +1,124 @@
+"""Forces in a slit and the run of one replica: the functions that Python calls, compiled once and cached."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.md.langevin import advance_positions, thermalise, twice_kinetic_energy
+from simulators.md.pair import pair_forces
+from simulators.md.sheet import RANK, add_moments, field_at, fields
+from simulators.md.tally import count
+from simulators.md.vector import LANES, compiled, fma, inline, load, maximum, splat, store, to_float
+
+_ONE, _ZERO, _TWO, _FOUR_AND_TWENTY = np.float32(1), np.float32(0), np.float32(2), np.float32(24)
+
+FINE, NOT_FINITE, OUTSIDE, TOO_HOT = 0, 1, 2, 3
+"""How a stretch of a run ended."""
+
+
+class Slit(NamedTuple):
+    """The box.
+
+    Args:
+        kappa: the unit of position in lengths (side / 2^32), float32.
+        half_gap: half the distance between the walls in lengths, float32.
+        first_anion: lane.
+        ions: how many there are.
+        rows: the sheet term's expansion (`expansion_rows`).
+        moments, field: room for its sums, float32 arrays (RANK * 16,) and (RANK,).
+    """
+
+    kappa: np.float32
+    half_gap: np.float32
+    first_anion: int
+    ions: int
+    rows: NDArray[np.float32]
+    moments: NDArray[np.float32]
+    field: NDArray[np.float32]
+
+
+@inline
+def _core(distance, size):  # type: ignore[no-untyped-def]
+    """Force of a soft core of the given size: ``24 / r (2 (s/r)^12 - (s/r)^6)``, where repulsive."""
+    inverse = splat(_ONE) / distance
+    ratio = size * inverse
+    square = ratio * ratio
+    sixth = square * square * square
+    twelfth = sixth * maximum(fma(splat(_TWO), sixth, splat(-_ONE)), splat(_ZERO))
+    return splat(_FOUR_AND_TWENTY) * inverse * twelfth
+
+
+@inline
+def _all_forces(ions, table, slit):  # type: ignore[no-untyped-def]
+    """Walls, far images, then pairs; overwrites the forces."""
+    kappa, half_gap = splat(slit.kappa), splat(slit.half_gap)
+    to_t = splat(slit.kappa / slit.half_gap)
+    for k in range(0, RANK * LANES, LANES):
+        store(slit.moments, k, splat(_ZERO))
+    for j in range(0, ions.x.size, LANES):
+        add_moments(slit.moments, to_float(load(ions.z, j)) * to_t, load(ions.charge, j))
+    fields(slit.moments, slit.rows, slit.field)
+    for j in range(0, ions.x.size, LANES):
+        z = to_float(load(ions.z, j))
+        size, reach = load(ions.wall_size, j), half_gap + load(ions.wall_depth, j)
+        walls = _core(fma(z, kappa, reach), size) - _core(reach - z * kappa, size)
+        store(ions.fz, j, fma(load(ions.charge, j), field_at(slit.field, z * to_t), walls))
+        store(ions.fx, j, splat(_ZERO))
+        store(ions.fy, j, splat(_ZERO))
+    pair_forces(ions.x, ions.y, ions.height, ions.fx, ions.fy, ions.fz, table, slit.first_anion)
+
+
+@compiled
+def forces(ions, table, slit):  # type: ignore[no-untyped-def]
+    """Forces at the current positions.
+
+    Args:
+        ions: an `Ions`, whose forces are overwritten.
+        table: a `PairTable`.
+        slit: a `Slit`.
+    """
+    for j in range(0, ions.x.size, LANES):
+        z = to_float(load(ions.z, j))
+        store(ions.height, j, fma(z, load(ions.present, j), load(ions.apart, j)))
+    _all_forces(ions, table, slit)
+
+
+@compiled
+def start(ions, constants):  # type: ignore[no-untyped-def]
+    """Draw velocities."""
+    thermalise(ions, constants)
+
+
+@compiled
+def advance(ions, table, slit, constants, tally, first, last, every):  # type: ignore[no-untyped-def]
+    """Steps first to last - 1, with a look at the ions before every so many.
+
+    Args:
+        ions: an `Ions`, advanced in place; its forces are those of its positions.
+        table: a `PairTable`.
+        slit: a `Slit`.
+        constants: a `Dynamics`.
+        tally: a `Tally`, added to from its first step on.
+        first: step.
+        last: step.
+        every: steps between two looks.
+
+    Returns:
+        how it ended, and at which step.
+    """
+    for step in range(first, last):
+        if step % every == 0:
+            heat = twice_kinetic_energy(ions, constants)
+            if not np.isfinite(heat):
+                return NOT_FINITE, step
+            # A sum of squares of 3 n Gaussians is never this large: two ions overlapped.
+            if heat > 6 * slit.ions + 200:
+                return TOO_HOT, step
+            if not count(tally, ions, slit, heat, step):
+                return OUTSIDE, step
+        advance_positions(ions, constants, step)
+        _all_forces(ions, table, slit)
+    return FINE, last

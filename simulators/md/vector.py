@@ -1,0 +1,341 @@
+"""Sixteen lanes as one value: explicit ``<16 x float>`` and ``<16 x i32>`` vectors inside numba functions.
+
+numba leaves vectorisation to the compiler, which gives up on most loops of a molecular simulation. The
+values here are LLVM vectors that live in registers, so that a kernel reads like the physics and compiles
+to the instructions that one would write by hand: 512-bit ones where the machine has AVX-512, pairs of
+narrower ones elsewhere.
+
+Values are of three types: `float16` (float32 lanes), `int16` (int32 lanes) and `mask16` (booleans), made by
+`load`, `splat` and `lanes`. ``+ - *`` act lane by lane, as do ``& | ^ << >>`` on integers (``>>`` keeps the
+sign), ``<`` and ``>``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+LANES = 16
+_FLOAT = ir.VectorType(ir.FloatType(), LANES)
+_INT = ir.VectorType(ir.IntType(32), LANES)
+_WIDE = ir.VectorType(ir.IntType(64), LANES)
+_MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+class VectorType(types.Type):
+    """numba's type of a sixteen-lane value."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+
+
+float16 = VectorType("float16")
+int16 = VectorType("int16")
+mask16 = VectorType("mask16")
+_LLVM = {float16: _FLOAT, int16: _INT, mask16: _MASK}
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, vector: VectorType) -> None:
+        super().__init__(manager, vector, _LLVM[vector])  # type: ignore[no-untyped-call]
+
+
+def primitive(function: Callable[..., Any]) -> Any:
+    """An operation given as LLVM instructions."""
+    return intrinsic(function)
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """Compile a piece of a kernel; the optimiser inlines it into its caller."""
+    return njit(function, error_model="numpy")
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function that Python calls: without the interpreter's lock, kept on disk.
+
+    numba takes a kept function for current as long as its own file is; the name under which it is kept
+    says from which sources of this folder it was made, since all of them are compiled into it.
+    """
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    function.__qualname__ = f"{function.__qualname__}_{digest[:12]}"
+    return njit(function, cache=True, nogil=True, error_model="numpy")
+
+
+# Operators -----------------------------------------------------------------------------------------
+
+
+def _declare(operation: Callable[..., Any], cases: dict[VectorType, Callable[..., Any]], result: Any) -> None:
+    """Give a Python operator a meaning on two vectors of one type."""
+
+    class Template(AbstractTemplate):
+        def generic(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+            if len(args) == 2 and args[0] == args[1] and args[0] in cases:
+                return signature(result or args[0], *args)  # type: ignore[no-untyped-call]
+            return None
+
+    infer_global(operation)(Template)  # type: ignore[no-untyped-call]
+    for vector, emit in cases.items():
+
+        def lower(context: Any, builder: Any, sig: Any, args: Any, emit: Callable[..., Any] = emit) -> Any:
+            return emit(builder, *args)
+
+        lower_builtin(operation, vector, vector)(lower)  # type: ignore[no-untyped-call]
+
+
+_declare(operator.add, {float16: ir.IRBuilder.fadd, int16: ir.IRBuilder.add}, None)
+_declare(operator.sub, {float16: ir.IRBuilder.fsub, int16: ir.IRBuilder.sub}, None)
+_declare(operator.mul, {float16: ir.IRBuilder.fmul, int16: ir.IRBuilder.mul}, None)
+_declare(operator.truediv, {float16: ir.IRBuilder.fdiv}, None)
+_declare(operator.and_, {int16: ir.IRBuilder.and_, mask16: ir.IRBuilder.and_}, None)
+_declare(operator.or_, {int16: ir.IRBuilder.or_}, None)
+_declare(operator.xor, {int16: ir.IRBuilder.xor}, None)
+_declare(operator.lshift, {int16: ir.IRBuilder.shl}, None)
+_declare(operator.rshift, {int16: ir.IRBuilder.ashr}, None)
+for _operation, _sign in ((operator.lt, "<"), (operator.gt, ">")):
+    _declare(
+        _operation,
+        {
+            float16: lambda builder, a, b, sign=_sign: builder.fcmp_ordered(sign, a, b),
+            int16: lambda builder, a, b, sign=_sign: builder.icmp_signed(sign, a, b),
+        },
+        mask16,
+    )
+
+
+# Memory --------------------------------------------------------------------------------------------
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, vector: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, value=array).data
+    return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
+
+
+@primitive
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """Sixteen neighbours of a contiguous one-dimensional array, from ``index``."""
+    vector = float16 if array.dtype == types.float32 else int16
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _address(context, builder, sig.args[0], args[0], args[1], _LLVM[vector])
+        return builder.load(pointer, align=4)
+
+    return vector(array, types.intp), emit
+
+
+@primitive
+def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write sixteen neighbours of a contiguous one-dimensional array, from ``index``."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _address(context, builder, sig.args[0], args[0], args[1], _LLVM[value])
+        builder.store(args[2], pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, value), emit
+
+
+@primitive
+def splat(typing: Any, scalar: Any) -> Any:
+    """The same float32 or int32 in every lane."""
+    vector = float16 if scalar == types.float32 else int16 if scalar == types.int32 else None
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = _LLVM[sig.return_type]
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0))
+        spread = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), spread)
+
+    return vector(scalar) if vector is not None else None, emit
+
+
+@primitive
+def lanes(typing: Any) -> Any:
+    """The numbers 0 to 15."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return ir.Constant(_INT, list(range(LANES)))
+
+    return int16(), emit
+
+
+# Arithmetic ----------------------------------------------------------------------------------------
+
+
+def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)  # type: ignore[no-untyped-call]
+
+
+@primitive
+def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a b + c``, rounded once."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _call(builder, "llvm.fma.v16f32", _FLOAT, list(args))
+
+    return float16(float16, float16, float16), emit
+
+
+@primitive
+def fnma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """``c - a b``, rounded once."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _call(builder, "llvm.fma.v16f32", _FLOAT, [builder.fneg(args[0]), args[1], args[2]])
+
+    return float16(float16, float16, float16), emit
+
+
+@primitive
+def maximum(typing: Any, a: Any, b: Any) -> Any:
+    """The greater one; the second if either is not a number."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[0], args[1])
+
+    return float16(float16, float16), emit
+
+
+@primitive
+def select(typing: Any, mask: Any, a: Any, b: Any) -> Any:
+    """``a`` where the mask holds, else ``b``."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    return a(mask16, a, a), emit
+
+
+@primitive
+def sqrt(typing: Any, a: Any) -> Any:
+    """Square root, correctly rounded."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _call(builder, "llvm.sqrt.v16f32", _FLOAT, list(args))
+
+    return float16(float16), emit
+
+
+@primitive
+def rsqrt_estimate(typing: Any, a: Any) -> Any:
+    """About ``1 / sqrt(a)``: good to 14 bits with AVX-512, to 23 elsewhere; refine it by a Newton step."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if "+avx512f" in context.codegen().magic_tuple()[2]:
+            everywhere = ir.Constant(ir.IntType(16), -1)
+            nothing = ir.Constant(_FLOAT, [0.0] * LANES)
+            return _call(builder, "llvm.x86.avx512.rsqrt14.ps.512", _FLOAT, [args[0], nothing, everywhere])
+        root = _call(builder, "llvm.sqrt.v16f32", _FLOAT, list(args))
+        return builder.fdiv(ir.Constant(_FLOAT, [1.0] * LANES), root)
+
+    return float16(float16), emit
+
+
+@primitive
+def reduce_add(typing: Any, a: Any) -> Any:
+    """Sum over the lanes, by halves: a float32."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        value = args[0]
+        for width in (8, 4, 2, 1):
+            low, high = (
+                builder.shuffle_vector(
+                    value,
+                    ir.Constant(value.type, ir.Undefined),
+                    ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(start, start + width))),
+                )
+                for start in (0, width)
+            )
+            value = builder.fadd(low, high)
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    return types.float32(float16), emit
+
+
+# Conversion ----------------------------------------------------------------------------------------
+
+
+@primitive
+def to_float(typing: Any, a: Any) -> Any:
+    """Signed integers as floats."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.sitofp(args[0], _FLOAT)
+
+    return float16(int16), emit
+
+
+@primitive
+def to_float_unsigned(typing: Any, a: Any) -> Any:
+    """Integers read as unsigned ones, as floats."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.uitofp(args[0], _FLOAT)
+
+    return float16(int16), emit
+
+
+@primitive
+def to_int(typing: Any, a: Any) -> Any:
+    """The nearest integers; anything, but no fault, for lanes that have none."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rounded = _call(builder, "llvm.nearbyint.v16f32", _FLOAT, list(args))
+        return _call(builder, "llvm.fptosi.sat.v16i32.v16f32", _INT, [rounded])
+
+    return int16(float16), emit
+
+
+@primitive
+def as_float(typing: Any, a: Any) -> Any:
+    """The same bits read as floats."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], _FLOAT)
+
+    return float16(int16), emit
+
+
+@primitive
+def as_int(typing: Any, a: Any) -> Any:
+    """The same bits read as integers."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], _INT)
+
+    return int16(float16), emit
+
+
+@primitive
+def multiply_high(typing: Any, a: Any, b: Any) -> Any:
+    """The upper 32 bits of the unsigned product."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        product = builder.mul(builder.zext(args[0], _WIDE), builder.zext(args[1], _WIDE))
+        shift = ir.Constant(_WIDE, [32] * LANES)
+        return builder.trunc(builder.lshr(product, shift), _INT)
+
+    return int16(int16, int16), emit
+
+
+# Memory for Python ---------------------------------------------------------------------------------
+
+
+def aligned(rows: int, dtype: type[np.generic]) -> np.ndarray[Any, Any]:
+    """Zeroed array (rows,) that starts on a 64-byte boundary, so that no load straddles two cache lines."""
+    size = np.dtype(dtype).itemsize
+    raw = np.zeros(rows * size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + rows * size].view(dtype)
