@@ -111,6 +111,7 @@ def read_events(path: Path, after: int = -1) -> Iterator[Event]:
     """The events of a log in order, a torn tail left out; safe while a controller writes.
 
     Args:
+        path: the log.
         after: only events with a larger ``seq``.
 
     Raises:

@@ -59,6 +59,8 @@ def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
     """Put a text in place so that a reader sees the old or the new one, never a part.
 
     Args:
+        path: the file.
+        text: its new content.
         durable: also survive a power failure (fsync of the file and its folder).
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -145,6 +147,7 @@ class RunFolder:
         Args:
             campaign: the campaign's text exactly as given.
             resolved: the same with everything filled in.
+            provenance: versions, host, command line and whatever else there is to tell.
 
         Raises:
             RunFolderError: there is a run already.

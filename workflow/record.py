@@ -63,6 +63,7 @@ class Record:
         models: the fields of every `model_trained` event, in order.
         promoted: version of the model in use; ``None`` before the first.
         training: version that is being trained; ``None`` if none is.
+        trained_at: replicas done when the last training that came to an end was started.
         failures: replica -> (reason, message), for failed replicas.
         run_started: the fields of every `run_started` event, in order.
         run_stopped: the last `run_stopped` event; ``None`` while a controller runs (or after a crash).
@@ -76,6 +77,8 @@ class Record:
         self.models: list[Event] = []
         self.promoted: int | None = None
         self.training: int | None = None
+        self.trained_at = 0
+        self._training_at = 0
         self.trainings_failed: list[Event] = []
         self.failures: dict[int, tuple[str, str]] = {}
         self.failure_counts: Counter[str] = Counter()
@@ -404,15 +407,18 @@ class Record:
 
     def _training_started(self, event: Event) -> None:
         self.training = event["model"]
+        self._training_at = self.done
 
     def _trained(self, event: Event) -> None:
         self.training = None
+        self.trained_at = self._training_at
         self.models.append(event)
         if event["promoted"]:
             self.promoted = event["model"]
 
     def _training_failed(self, event: Event) -> None:
         self.training = None
+        self.trained_at = self._training_at
         self.trainings_failed.append(event)
 
     def _set(self, first: int, count: int, state: State) -> None:

@@ -1,4 +1,4 @@
-"""Active learning: simulate where the surrogate knows least, and nowhere twice."""
+"""Simulate next where the model knows least."""
 
 from __future__ import annotations
 
@@ -6,76 +6,96 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
+from surrogates import Model
 from workflow.steering.contract import Policy, View
 from workflow.steering.sobol import sobol_points
 
 Array = NDArray[np.float64]
 
-_CANDIDATE_STREAM = 2
-"""Stream of the candidates' Sobol sequences, apart from those of the points and of the held-out ones."""
-
-_MEMORY = 1024
-"""How many of the latest points are kept away from: the model knows the older ones."""
+CANDIDATES = 2
+"""Stream of the candidates' Sobol sequence."""
 
 
 class ActiveLearning(Policy):
-    """Uncertainty sampling in batches with a local penalty.
+    """Pool-based uncertainty sampling in batches.
 
-    The acquisition of a candidate is its calibrated std relative to the scale of each target, averaged
-    over targets (root mean square; an array target counts as one). The batch is picked greedily;
-    candidates near a point that was picked or lately proposed are penalised by
-    1 - exp(-(r / length)^2), as in Gonzalez et al., "Batch Bayesian optimization via local penalization"
-    (2016), so that a batch holds no near-duplicates. Before there is a model, points are Sobol's.
+    Of a pool of Sobol candidates the one with the largest predicted std is taken (uncertainty
+    sampling, Lewis and Gale 1994; for regression ALM, MacKay, Neural Computation 4, 590, 1992), its
+    neighbourhood and that of all points proposed before is damped, and so on until the batch is full
+    (a penalty on the distance as in Gonzalez et al., AISTATS 2016). The std is the model's calibrated
+    one, per output in units of the output's spread over the candidates, and is averaged over an
+    output's bins. A share of the batch explores: plain Sobol points guard against a model that is
+    sure of itself and wrong. Before the first model every point is a Sobol point.
     """
 
     kind: Literal["active_learning"] = "active_learning"
     independent: ClassVar[bool] = False
-    candidates: PositiveInt = Field(512, description="points that are ranked at each decision")
-    exploration: float = Field(
-        0.25,
-        ge=0,
-        le=1,
-        description="share of the points taken from a Sobol sequence whatever the model says",
-    )
-    length: float = Field(
-        0.15, gt=0, description="distance, in units of the space's ranges, within which points are alike"
+    candidates: PositiveInt = Field(2048, description="points that the model is asked about")
+    exploration: float = Field(0.1, ge=0, le=1, description="share of points that ignore the model")
+    radius: PositiveFloat = Field(
+        1.0, description="reach of the penalty, in units of the mean distance of points so far"
     )
 
     def propose(self, view: View, count: int) -> Array:
-        """The next points."""
-        explored = sobol_points(view.space, view.seed, 0, view.first, count)
+        """The most uncertain candidates that are neither close to each other nor to earlier points."""
+        # Point k explores when this count of explorers grows at k, whatever batch it came in.
+        numbers = np.arange(view.first, view.first + count)
+        explores = np.floor((numbers + 1) * self.exploration) > np.floor(numbers * self.exploration)
         if view.model is None:
-            return explored
-        shares = np.floor(self.exploration * (view.first + np.arange(count + 1)))
-        points = list(explored[np.diff(shares) > 0])
-        candidates = sobol_points(
-            view.space, view.seed, _CANDIDATE_STREAM, view.first * self.candidates, self.candidates
+            explores[:] = True
+        points = sobol_points(view.space, view.seed, 0, view.first, count)
+        wanted = np.flatnonzero(~explores)
+        if view.model is None or not len(wanted):
+            return points
+        # A fresh part of the sequence each time, so that no candidate is offered twice.
+        pool = sobol_points(view.space, view.seed, CANDIDATES, view.first * self.candidates, self.candidates)
+        taken = view.space.to_unit(np.concatenate([view.proposed, points[explores]]))
+        chosen = _select(
+            uncertainty(view.model, pool), view.space.to_unit(pool), taken, len(wanted), self.radius
         )
-        acquisition = self._uncertainty(view, candidates)
-        unit = view.space.to_unit(candidates)
-        seen = np.concatenate([view.proposed[-_MEMORY:], *(p[None] for p in points)])
-        acquisition *= self._penalty(unit, view.space.to_unit(seen))
-        while len(points) < count:
-            best = int(np.argmax(acquisition))
-            points.append(candidates[best])
-            acquisition *= self._penalty(unit, unit[best : best + 1])
-        return np.array(points)
+        points[wanted[: len(chosen)]] = pool[chosen]
+        return points  # a batch larger than the pool ends with Sobol points
 
-    def _uncertainty(self, view: View, candidates: Array) -> Array:
-        assert view.model is not None
-        mean, std = view.model.predict(candidates, return_std=True, on_ood="ignore")
-        squares = []
-        for columns in view.model.signature.columns().values():
-            scale = np.sqrt(np.mean(mean[:, columns] ** 2)) or 1.0
-            squares.append(np.mean((std[:, columns] / scale) ** 2, axis=1))
-        uncertainty: Array = np.sqrt(np.mean(squares, axis=0))
-        return uncertainty
 
-    def _penalty(self, unit: Array, others: Array) -> Array:
-        """How much of each candidate's acquisition its neighbours leave, array (candidates,)."""
-        squares = np.sum(unit**2, axis=1)[:, None] + np.sum(others**2, axis=1) - 2 * unit @ others.T
-        near = np.exp(-np.maximum(squares, 0) / self.length**2)
-        penalty: Array = np.prod(1 - near, axis=1)
-        return penalty
+def uncertainty(model: Model, x: Array) -> Array:
+    """What a simulation at each point would teach, array (n,): relative std, averaged over the targets.
+
+    A std s counts as s^2 / sqrt(s^2 + noise^2): where a simulation is noisier than the model is
+    unsure, one more of them changes little.
+    """
+    mean, std = model.predict(x, return_std=True, on_ood="ignore")
+    _, total_std = model.predict(x, return_std=True, include_noise=True, on_ood="ignore")
+    gain = std**2 / np.where(total_std > 0, total_std, 1.0)
+    total = np.zeros(len(x))
+    for columns in model.signature.columns().values():
+        # The spread of the whole output, not of each bin: empty bins have next to none.
+        scale = float(np.sqrt(np.mean(mean[:, columns].var(axis=0)))) or 1.0
+        total += np.sqrt(np.mean(gain[:, columns] ** 2, axis=1)) / scale
+    return total
+
+
+def _select(score: Array, pool: Array, taken: Array, count: int, radius: float) -> list[int]:
+    """Greedy choice of ``count`` rows of the pool (all in the unit cube), the best first."""
+    varied = max(1, int((np.ptp(pool, axis=0) > 0).sum()))
+    # Distance that n points in the unit cube have from their neighbours on average.
+    reach = radius * 0.5 / (len(taken) + count) ** (1 / varied)
+    nearest = np.full(len(pool), np.inf)
+    for block in np.array_split(taken, max(1, len(taken) // 256)):
+        if len(block):
+            nearest = np.minimum(nearest, _squared(pool, block).min(axis=1))
+    chosen: list[int] = []
+    for _ in range(min(count, len(pool))):
+        value = score * -np.expm1(-nearest / reach**2)
+        value[chosen] = -np.inf
+        best = int(np.argmax(value))
+        chosen.append(best)
+        nearest = np.minimum(nearest, _squared(pool, pool[best : best + 1])[:, 0])
+    return chosen
+
+
+def _squared(a: Array, b: Array) -> Array:
+    """Squared distances, array (len(a), len(b)); by one matrix product, good to 1e-15 of the unit cube."""
+    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
+    return np.maximum(squared, 0.0)

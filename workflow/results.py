@@ -1,0 +1,217 @@
+"""Result files: one HDF5 file per task, written once by a worker and never changed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators import Observations, Simulator
+from workflow.folder import RunFolder, sync_folder
+from workflow.record import Record, State
+
+Array = NDArray[np.float64]
+
+FORMAT = 1
+"""Version of the layout of result files."""
+
+
+class ResultFileError(Exception):
+    """A result file that is missing, damaged or not of the task it is named after."""
+
+
+def write_result(
+    path: Path,
+    simulator: Simulator,
+    *,
+    replicas: NDArray[np.int64],
+    names: Sequence[str],
+    inputs: Array,
+    seeds: NDArray[np.uint64],
+    observations: Observations,
+    attributes: Mapping[str, Any],
+) -> None:
+    """Write a task's result file; it appears under its name only when it is whole and on disk.
+
+    Args:
+        path: where it will lie.
+        simulator: whose declared units are written beside the numbers.
+        replicas: numbers, array (n,).
+        names: of the columns of ``inputs``.
+        inputs: array (n, dimensions) of the space's inputs.
+        seeds: array (n,).
+        observations: what the simulator gave.
+        attributes: kept as attributes of the file (worker, times ...).
+    """
+    import h5py
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: a task that was given up for lost may still be running somewhere.
+    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.partial")
+    units = {p.name: p.unit for p in simulator.inputs}
+    try:
+        with h5py.File(partial, "w") as file:
+            file.attrs["format"] = FORMAT
+            for key, value in attributes.items():
+                file.attrs[key] = value
+            failed = np.zeros(len(replicas), dtype=bool)
+            failed[list(observations.failures)] = True
+            file["replica"] = replicas
+            file["inputs"] = inputs
+            file["inputs"].attrs["names"] = list(names)
+            file["inputs"].attrs["units"] = [units[name] for name in names]
+            file["seed"] = seeds
+            file["failed"] = failed
+            _dataset(file, "wall_seconds", observations.wall_seconds, "s")
+            _dataset(file, "cpu_seconds", observations.cpu_seconds, "s")
+            for output in simulator.outputs:
+                if output.name not in observations.mean:
+                    continue
+                for group, arrays in (("mean", observations.mean), ("stderr", observations.stderr)):
+                    data = _dataset(file, f"{group}/{output.name}", arrays[output.name], output.unit)
+                    data.attrs["description"] = output.description
+                    if output.coordinate:
+                        data.attrs["coordinate"] = output.coordinate
+            for coordinate in simulator.coordinates:
+                if coordinate.name in observations.edges:
+                    edges = observations.edges[coordinate.name]
+                    _dataset(file, f"edges/{coordinate.name}", edges, coordinate.unit)
+            for name, used in observations.used.items():
+                file[f"used/{name}"] = used
+            for k, failure in observations.failures.items():
+                file.attrs[f"failure-{k}"] = [failure.reason, failure.message]
+        with partial.open("rb") as handle:
+            os.fsync(handle.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _dataset(file: Any, name: str, values: Array, unit: str) -> Any:
+    data = file.create_dataset(name, data=values)
+    data.attrs["units"] = unit
+    return data
+
+
+def task_summary(path: Path, task: int) -> dict[str, Any]:
+    """The fields of `task_done` as a result file tells them, to adopt one whose event was never written.
+
+    Raises:
+        ResultFileError: it is not a whole result file of that task.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = dict(file.attrs)
+            if attributes["format"] != FORMAT or attributes["task"] != task:
+                raise ResultFileError(f"{path} is not the result of task {task}")
+            failed = {
+                str(k): [str(text) for text in attributes[f"failure-{k}"]]
+                for k in np.flatnonzero(file["failed"][()]).tolist()
+            }
+            scalars = {
+                name: [file[f"mean/{name}"][()], file[f"stderr/{name}"][()]]
+                for name in file.get("mean", ())
+                if file[f"mean/{name}"].ndim == 1
+            }
+            return summary(
+                task=task,
+                file=f"{path.parent.parent.name}/{path.parent.name}/{path.name}",
+                worker=str(attributes["worker"]),
+                started=float(attributes["started"]),
+                ended=float(attributes["ended"]),
+                cpu=float(attributes["cpu"]),
+                wall_seconds=file["wall_seconds"][()],
+                cpu_seconds=file["cpu_seconds"][()],
+                scalars=scalars,
+                failed=failed,
+            )
+    except (OSError, KeyError) as error:
+        raise ResultFileError(f"{path} cannot be read: {error}") from error
+
+
+def summary(**fields: Any) -> dict[str, Any]:
+    """The fields of `task_done` as plain data: arrays become lists, what is not finite null."""
+    fields["wall_seconds"] = _plain(fields["wall_seconds"], 6)
+    fields["cpu_seconds"] = _plain(fields["cpu_seconds"], 6)
+    fields["scalars"] = {
+        name: [_plain(mean), _plain(error)] for name, (mean, error) in fields["scalars"].items()
+    }
+    return fields
+
+
+def _plain(values: Array, digits: int | None = None) -> list[float | None]:
+    if digits is not None:  # costs are for people to read; a microsecond is enough
+        values = np.round(values, digits)
+    return [value if np.isfinite(value) else None for value in np.asarray(values, float).tolist()]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Results of many replicas side by side.
+
+    Args:
+        replicas: numbers, array (n,), in the order asked for.
+        mean, stderr: output -> array (n,) or (n, bins); NaN where a replica failed.
+        edges: coordinate -> array (n, bins + 1).
+    """
+
+    replicas: NDArray[np.int64]
+    mean: dict[str, Array]
+    stderr: dict[str, Array]
+    edges: dict[str, Array]
+
+
+def read_arrays(
+    folder: RunFolder, record: Record, names: Sequence[str], replicas: NDArray[np.int64] | None = None
+) -> Arrays:
+    """Results of many replicas from the result files.
+
+    Args:
+        folder: of the run.
+        record: which replicas lie in which file.
+        names: outputs wanted.
+        replicas: which ones, in this order; ``None`` for all that are done, ascending.
+
+    Raises:
+        ResultFileError: a file is missing or damaged.
+    """
+    import h5py
+
+    wanted = record.finished() if replicas is None else np.asarray(replicas, dtype=np.int64)
+    not_done = wanted[record.state[wanted] != State.DONE]
+    if len(not_done):
+        raise ResultFileError(f"replica {not_done[0]} has no result")
+    result = Arrays(wanted, {}, {}, {})
+    order = np.argsort(record.task[wanted], kind="stable")
+    tasks, starts = np.unique(record.task[wanted][order], return_index=True)
+    for task, places in zip(tasks.tolist(), np.split(order, starts[1:]), strict=True):
+        path = folder.result(task)
+        rows = wanted[places] - record.task_first[task]
+        try:
+            with h5py.File(path, "r") as file:
+                for group, arrays in (("mean", result.mean), ("stderr", result.stderr)):
+                    for name in names:
+                        _scatter(arrays, name, file[f"{group}/{name}"], rows, places, len(wanted))
+                for name, data in file.get("edges", {}).items():
+                    _scatter(result.edges, name, data, rows, places, len(wanted))
+        except (OSError, KeyError) as error:
+            raise ResultFileError(f"{path} cannot be read: {error}") from error
+    return result
+
+
+def _scatter(
+    arrays: dict[str, Array], name: str, data: Any, rows: NDArray[Any], places: NDArray[Any], n: int
+) -> None:
+    values = data[()]
+    if name not in arrays:
+        arrays[name] = np.full((n, *values.shape[1:]), np.nan)
+    arrays[name][places] = values[rows]

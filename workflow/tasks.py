@@ -1,0 +1,181 @@
+"""What runs in a worker to simulate: a module-level function with small arguments.
+
+This module and all that it imports at the top stay light, since every worker pays for it at its start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators import Failure, InvalidInputError, Observations, Simulator
+from workflow.folder import RunFolder
+from workflow.plugins import by_path, find
+from workflow.results import summary, write_result
+from workflow.seeds import replica_seeds
+
+Array = NDArray[np.float64]
+Request = dict[str, Any]
+
+
+def simulate(request: Request) -> dict[str, Any]:
+    """Simulate a batch and write its result file.
+
+    Args:
+        request: ``run`` (folder), ``search`` (where the user's plug-ins lie, or null), ``task``,
+            ``first``, ``inputs`` (rows of the space's inputs) and ``seed`` (of the campaign).
+
+    Returns:
+        the fields of the event `task_done`.
+
+    Raises:
+        Exception: only for what is wrong with the place it runs in (no such plug-in, disk full).
+            What goes wrong inside the simulator is a failure of its replicas.
+    """
+    settle()
+    folder = RunFolder(request["run"])
+    simulator, names = _prepare(str(folder.path), request["search"])
+    inputs = np.array(request["inputs"], dtype=np.float64)
+    replicas = np.arange(request["first"], request["first"] + len(inputs))
+    seeds = replica_seeds(request["seed"], replicas)
+    started, cpu = time.time(), cpu_seconds()
+    observations = _observe(simulator, names, inputs, seeds)
+    path = folder.result(request["task"])
+    spent = round(cpu_seconds() - cpu, 6)
+    attributes = {
+        "task": request["task"],
+        "worker": _worker(),
+        "started": started,
+        "ended": time.time(),
+        "cpu": spent,
+    }
+    write_result(
+        path,
+        simulator,
+        replicas=replicas,
+        names=names,
+        inputs=inputs,
+        seeds=seeds,
+        observations=observations,
+        attributes=attributes,
+    )
+    attributes |= {"ended": time.time(), "cpu": round(cpu_seconds() - cpu, 6)}
+    scalars = {
+        output.name: [observations.mean[output.name], observations.stderr[output.name]]
+        for output in simulator.outputs
+        if output.coordinate is None and output.name in observations.mean
+    }
+    return summary(
+        **attributes,
+        file=str(path.relative_to(folder.path)),
+        wall_seconds=observations.wall_seconds,
+        cpu_seconds=observations.cpu_seconds,
+        scalars=scalars,
+        failed={str(k): [f.reason, f.message] for k, f in sorted(observations.failures.items())},
+    )
+
+
+def _observe(
+    simulator: Simulator, names: tuple[str, ...], inputs: Array, seeds: NDArray[np.uint64]
+) -> Observations:
+    """Run the batch, leaving out rows that the simulator refuses; a batch that raises fails whole."""
+    rows, kept = [], []
+    refused: dict[int, Failure] = {}
+    for k, row in enumerate(inputs.tolist()):
+        try:
+            rows.append(simulator.complete(dict(zip(names, row, strict=True))))
+            kept.append(k)
+        except InvalidInputError as error:
+            refused[k] = Failure("invalid input", str(error))
+    n = len(inputs)
+    if not kept:
+        return _nothing(n, refused)
+    try:
+        found = simulator.run(np.array(rows), seeds[kept], threads=1)
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        failures = {k: Failure(f"raised {type(error).__name__}", message) for k in kept}
+        return _nothing(n, refused | failures)
+    failures = refused | {kept[k]: failure for k, failure in found.failures.items()}
+    if not refused:
+        return found
+    where = np.array(kept)
+    return Observations(
+        *(
+            {name: _spread(a, where, n) for name, a in part.items()}
+            for part in (found.mean, found.stderr, found.edges)
+        ),
+        wall_seconds=np.nan_to_num(_spread(found.wall_seconds, where, n)),
+        cpu_seconds=np.nan_to_num(_spread(found.cpu_seconds, where, n)),
+        failures=failures,
+        used={name: _spread(a, where, n) for name, a in found.used.items()},
+    )
+
+
+def _spread(values: Array, where: NDArray[np.int64], n: int) -> Array:
+    whole = np.full((n, *np.shape(values)[1:]), np.nan)
+    whole[where] = values
+    return whole
+
+
+def _nothing(n: int, failures: dict[int, Failure]) -> Observations:
+    return Observations({}, {}, {}, np.zeros(n), np.zeros(n), failures)
+
+
+@lru_cache(maxsize=4)
+def _prepare(run: str, search: str | None) -> tuple[Simulator, tuple[str, ...]]:
+    """The simulator of a run and the names of its space's inputs; once per process."""
+    from ruamel.yaml import YAML
+
+    add_to_path(search)
+    resolved = YAML(typ="safe", pure=True).load(RunFolder(run).read_resolved())
+    settings = resolved["simulator"]
+    kind = settings["kind"]
+    plugin = by_path(kind, Simulator) if ":" in kind else find("simulators", Simulator)[kind]
+    simulator = plugin.model_validate(settings)
+    assert isinstance(simulator, Simulator)
+    return simulator, tuple(resolved["space"])
+
+
+def add_to_path(search: str | None) -> None:
+    """Make the user's own modules importable."""
+    if search and search not in sys.path:
+        sys.path.insert(0, search)
+
+
+def cpu_seconds() -> float:
+    """Processor time that this worker has used."""
+    # Beside other threads of the controller, the process's clock would count their work too.
+    return time.process_time() if "PARSL_WORKER_RANK" in os.environ else time.thread_time()
+
+
+def _worker() -> str:
+    rank = os.environ.get("PARSL_WORKER_RANK")
+    return f"worker-{rank}" if rank is not None else threading.current_thread().name
+
+
+@lru_cache(maxsize=1)
+def settle() -> None:
+    """Prepare a worker process, once: it dies with its parent, and Ctrl-C is the controller's to handle."""
+    if "PARSL_WORKER_RANK" not in os.environ:
+        return
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def die_with_parent() -> None:
+    """Let the system kill this process when its parent dies, on Linux; elsewhere heartbeats must do."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, int(signal.SIGKILL), 0, 0, 0)
