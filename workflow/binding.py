@@ -81,10 +81,12 @@ def bind_ranges(
     for parameter in inputs:
         if parameter.default is None and parameter.name not in meant:
             accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
-            problems.append(
-                Problem(("space",), f"{kind} needs the input `{parameter.name}` ({accepted})", at_key=True)
-            )
+            problems.append(_missing(kind, parameter.name, accepted))
     return Space(tuple(dimensions)), problems
+
+
+def _missing(kind: str, name: str, accepted: str) -> Problem:
+    return Problem(("space",), f"{kind} needs the input `{name}` ({accepted})", at_key=True)
 
 
 def _dimension(parameter: Parameter, given: Range) -> Dimension:
@@ -145,6 +147,8 @@ def _corners(simulator: Simulator, space: Space) -> list[Problem]:
         try:
             simulator.complete(dict(zip(space.names, corner, strict=True)))
         except InvalidInputError as error:
+            if error.name not in space.names and error.value == "(missing)":
+                return [_missing(simulator.kind, error.name, error.accepted)]
             location = ("space", error.name) if error.name in space.names else ("space",)
             if error.name in type(simulator).model_fields:
                 location = ("simulator", error.name)

@@ -47,7 +47,7 @@ def by_path(path: str, base: type[BaseModel]) -> type[BaseModel]:
             "plugin_import", "`{module}` has no class `{name}`", {"module": module, "name": name}
         ) from None
     except Exception as error:  # the user's module may fail in any way of its own while it is imported
-        why = f"{type(error).__name__}: {error}"
+        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise PydanticCustomError(
             "plugin_import", "cannot import `{path}`: {why}", {"path": path, "why": why}
         ) from error

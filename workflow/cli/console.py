@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -38,6 +39,12 @@ def table(rows: Sequence[Sequence[object]], indent: str = "") -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(indent + line.rstrip() for line in lines)
+
+
+def paint(text: str, colour: str) -> str:
+    """The text in a colour, on a terminal that wants colours."""
+    wanted = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return click.style(text, fg=colour, bold=True) if wanted and colour else text
 
 
 def duration(seconds: float) -> str:

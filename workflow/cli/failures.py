@@ -40,7 +40,12 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, exit_code: int, next_command: str = "") -> None:
         super().__init__(message)
-        self.exit_code, self.next_command = exit_code, next_command
+        self._exit_code, self.next_command = exit_code, next_command
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click has one code per class, we one per error
+        """The code that the process ends with."""
+        return self._exit_code
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message and the next command to stderr."""
@@ -70,8 +75,10 @@ def failure_of(error: Exception) -> Failure | None:
             str(error), code, "correct the file, then mlaround validate; every key: mlaround schema"
         )
     name = type(error).__name__
-    if name in ("InvalidInputError", "InvalidQueryError", "PluginError"):
+    if name in ("InvalidInputError", "PluginError"):
         return Failure(str(error), USAGE, "mlaround simulate KIND --help lists inputs with units and ranges")
+    if name == "InvalidQueryError":
+        return Failure(str(error), USAGE, "card.md beside the model lists inputs with units and ranges")
     if name == "ModelFileError":
         return Failure(str(error), NOT_FOUND, "mlaround models, for the versions of a run")
     if isinstance(error, ModuleNotFoundError):

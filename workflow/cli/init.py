@@ -50,7 +50,7 @@ def _templates() -> Path:
 
 def _question(path: Path) -> str:
     """The first sentences of a campaign's first comment."""
-    words = []
+    words: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.removeprefix("#").strip()
         if not line.startswith("#") or (words and not text):

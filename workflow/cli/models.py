@@ -31,11 +31,11 @@ def command(folder: Path | None, as_json: bool) -> None:
         click.echo("no model yet")
         click.echo(f"next: mlaround status {shown(run.path)}", err=True)
         return
-    scores = sorted({name for m in models for name, value in m["scores"].items() if _is_number(value)})
+    scores = list(dict.fromkeys(name for m in models for name in _overall(m)))
     header = ["version", "simulations", "held out", *scores, "promoted"]
     rows = [
         [m["version"], m["simulations"], m["held_out"]]
-        + [f"{m['scores'][s]:.3g}" if _is_number(m["scores"].get(s)) else "" for s in scores]
+        + [f"{_overall(m)[s]:.3g}" if _overall(m).get(s) is not None else "" for s in scores]
         + ["yes" if m["promoted"] else ""]
         for m in models
     ]
@@ -49,5 +49,5 @@ def _entry(run: RunFolder, event: Event, promoted: str | None) -> dict[str, Any]
     return {"version": version, **{k: event[k] for k in keys}, "promoted": version == promoted}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _overall(model: dict[str, Any]) -> dict[str, float | None]:
+    return (model["scores"] or {}).get("overall") or {}

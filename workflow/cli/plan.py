@@ -21,7 +21,7 @@ def command(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     length and scaled up. Nothing else is run and nothing is written.
     """
     campaign = read_campaign(file, overrides)
-    from workflow.planning import plan
+    from workflow.estimate import plan
 
     with Progress("timing the simulator") as progress:
         found = plan(campaign, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -132,8 +132,7 @@ def _find(kind: str) -> type[Simulator]:
     from simulators import Simulator
     from workflow.plugins import named
 
-    found: type[Simulator] = named(kind, "simulators", Simulator)
-    return found
+    return cast("type[Simulator]", named(kind, "simulators", Simulator))
 
 
 def _configured(found: type[Simulator], config: dict[str, str], backend: str | None) -> Simulator:

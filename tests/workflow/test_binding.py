@@ -1,0 +1,104 @@
+"""A campaign's space bound to its simulator's declaration."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from simulators import Coordinate, InvalidInputError, Observations, Output, Parameter, Simulator
+from workflow.binding import BindingError, Problem, bind_space, signature
+from workflow.campaign import Range
+from workflow.space import Dimension
+
+
+class Slit(Simulator):
+    kind: Literal["slit"] = "slit"
+    bins: int = 4
+    inputs: ClassVar = (
+        Parameter("gap", "nm", "distance of the walls", 1.0, 10.0),
+        Parameter("valency", "", "of the cation", 1, 3, integer=True, default=1.0),
+        Parameter("diameter", "nm", "of the anion", 0.1, 1.0, default=0.5),
+        Parameter("cation_diameter", "nm", "of the cation", 0.1, 1.0, default="diameter"),
+    )
+    outputs: ClassVar = (
+        Output("density", "mol/L", "profile", "z", average="valency / cation_diameter", positive=True),
+    )
+    coordinates: ClassVar = (Coordinate("z", "nm", "position", {"gap - cation_diameter": [0.0, 0.5, 1.0]}),)
+
+    def check(self, inputs: dict[str, float]) -> None:  # type: ignore[override]  # a dict is what it gets
+        if inputs["gap"] < 3 * inputs["diameter"]:
+            raise InvalidInputError("gap", inputs["gap"], "too narrow for its ions", "3 diameters or more")
+
+    def work(self, inputs: object) -> float:
+        return 1.0
+
+    def run(self, inputs: object, seeds: object, **_: object) -> Observations:  # type: ignore[override]
+        raise AssertionError("binding runs nothing")
+
+
+def ranges(**given: object) -> dict[str, Range]:
+    return TypeAdapter(dict[str, Range]).validate_python(given)
+
+
+def problems(**given: object) -> list[Problem]:
+    with pytest.raises(BindingError) as caught:
+        bind_space(Slit(), ranges(**given))
+    return caught.value.problems
+
+
+def test_values_are_kept_in_the_declared_unit() -> None:
+    space = bind_space(Slit(), ranges(gap=["30 angstrom", "4e-9 m"], valency={"choices": [3, 1]}))
+    assert space.dimensions[0].name == "gap"
+    np.testing.assert_allclose([space.dimensions[0].low, space.dimensions[0].high], [3, 4])
+    assert space.dimensions[1] == Dimension("valency", "", 1, 3, (1.0, 3.0), discrete=True)
+
+
+def test_whole_numbers_are_never_interpolated() -> None:
+    space = bind_space(Slit(), ranges(gap=3, valency=[1, 3]))
+    assert space.dimensions == (
+        Dimension("gap", "nm", 3, 3),
+        Dimension("valency", "", 1, 3, (1.0, 2.0, 3.0), discrete=True),
+    )
+    assert bind_space(Slit(), ranges(gap=3, valency={"values": [1, 2]})).dimensions[1].discrete
+
+
+def test_values_of_a_continuous_input_may_be_interpolated() -> None:
+    assert not bind_space(Slit(), ranges(gap={"values": [3, 2]})).dimensions[0].discrete
+
+
+@pytest.mark.parametrize(
+    ("given", "location", "words"),
+    [
+        ({"gap": [3, 40]}, ("space", "gap", "high"), "accepted: 1 to 10 nm"),
+        ({"gap": {"values": [3, "4 s"]}}, ("space", "gap", "values", 1), "a number in nm"),
+        ({"gap": 3, "valency": 1.5}, ("space", "valency", "value"), "not a whole number"),
+        ({"gap": 3, "gapp": 3}, ("space", "gapp"), "did you mean `gap`?"),
+        ({"gap": 3, "zzz": 3}, ("space", "zzz"), "it takes gap, valency"),
+        ({"valency": 1}, ("space",), "needs the input `gap` (1 to 10 nm)"),
+        ({"gap": [4, 3]}, ("space", "gap"), "low = 4 is not below high = 3"),
+        ({"gap": [1, 4]}, ("space", "gap"), "too narrow for its ions"),
+    ],
+)
+def test_a_mistake_has_a_location(given: dict[str, object], location: tuple[object, ...], words: str) -> None:
+    (problem,) = problems(**given)
+    assert problem.location == location
+    assert words in problem.message
+
+
+def test_all_mistakes_are_found_at_once() -> None:
+    assert len(problems(gap=["1 s", 40], valency=[0, 7], unknown=1)) == 5
+
+
+def test_a_mistyped_input_is_not_also_missing() -> None:
+    assert [p.location for p in problems(gapp=[3, 4])] == [("space", "gapp")]
+
+
+def test_the_signature_stands_on_the_space_alone() -> None:
+    space = bind_space(Slit(), ranges(gap=[3, 4], diameter=[0.4, 0.6]))
+    found = signature(Slit(), space)
+    assert [f.name for f in found.features] == ["gap", "diameter"]
+    assert found.targets[0].average == "1.0 / diameter"
+    assert list(found.axes[0].edges) == ["gap - diameter"]

@@ -1,0 +1,45 @@
+"""Runs a controller in the foreground, for `run` and `resume`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workflow.cli.console import Progress
+from workflow.cli.failures import LOCKED, USAGE, Failure
+from workflow.cli.screen import counted, summary
+from workflow.cli.status import current
+from workflow.folder import RunFolder, RunFolderError, RunLockedError
+
+if TYPE_CHECKING:
+    from workflow.engine import Outcome
+
+OnUpdate = Callable[[Mapping[str, Any]], None]
+
+
+def control(run: RunFolder, start: Callable[[OnUpdate], Outcome]) -> None:
+    """Show progress until the controller is done, then the summary; exit with the outcome's code."""
+    try:
+        with Progress(run.name) as progress:
+            outcome = start(lambda status: progress(_fraction(status), _words(status)))
+    except RunLockedError as error:
+        raise Failure(str(error), LOCKED, f"mlaround status {run.path}") from None
+    except RunFolderError as error:
+        raise Failure(str(error), USAGE, f"mlaround resume {run.path}") from None
+    click.echo(summary(current(run), run.path))
+    if outcome.exit_code:
+        sys.exit(outcome.exit_code)
+
+
+def _fraction(status: Mapping[str, Any]) -> float:
+    counts = status.get("simulations") or {}
+    over = counts.get("done", 0) + counts.get("failed", 0)
+    return min(1.0, float(over / (counts.get("planned") or 1)))
+
+
+def _words(status: Mapping[str, Any]) -> str:
+    words = counted(status.get("simulations") or {})
+    return f"{words}, model {status['model']}" if status.get("model") else words

@@ -1,0 +1,38 @@
+"""`mlaround run`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from workflow.cli.arguments import RUNS, ManyValues, campaign_argument, read_campaign, set_option, shown
+from workflow.cli.failures import USAGE, Failure
+from workflow.folder import RunFolder
+
+
+@click.command("run", cls=ManyValues)
+@campaign_argument
+@click.option(
+    "--run",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The run folder; by default runs/NAME-YYYYMMDD-HHMMSS.",
+)
+@set_option
+def command(file: Path, folder: Path | None, overrides: tuple[str, ...]) -> None:
+    """Run a campaign to its end, in the foreground.
+
+    Ctrl-C stops it once what runs is done, a second Ctrl-C at once; `mlaround resume` goes on.
+    """
+    campaign = read_campaign(file, overrides)
+    run = RunFolder(folder or RUNS / f"{campaign.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if run.exists():
+        raise Failure(f"{shown(run.path)} holds a run already", USAGE, f"mlaround resume {shown(run.path)}")
+    from workflow.cli.controller import control
+    from workflow.engine import run_campaign
+
+    click.echo(f"run folder {shown(run.path)}", err=True)
+    control(run, lambda on_update: run_campaign(campaign, run, on_update=on_update))

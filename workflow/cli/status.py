@@ -1,0 +1,71 @@
+"""`mlaround status`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workflow.cli.arguments import find_run, json_option, run_argument
+from workflow.cli.console import print_json
+from workflow.cli.screen import next_commands, screen
+from workflow.folder import RunFolder
+
+LAST_LINE = 4096
+"""Bytes within which the event `run_stopped` lies if it is the last; no other is looked for."""
+
+
+@click.command("status")
+@run_argument
+@json_option
+@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Show it again and again.")
+def command(folder: Path | None, as_json: bool, watch: float | None) -> None:
+    """Show how a run stands. It works from any machine that sees the folder, while the run goes on."""
+    run = find_run(folder)
+    while True:
+        status = current(run)
+        if watch and sys.stdout.isatty() and not as_json:
+            click.clear()
+        if as_json:
+            print_json(status)
+        else:
+            click.echo(screen(status))
+        if not watch or status["state"] not in ("running", "starting"):
+            break
+        time.sleep(watch)
+    click.echo(f"next: {next_commands(status['state'], run.path)[0]}", err=True)
+
+
+def current(run: RunFolder) -> dict[str, Any]:
+    """The last status that was written, with the state put right if its writer died since."""
+    status = {
+        "schema": "mlaround.status/1",
+        "run": run.name,
+        "state": "starting",
+        **(run.read_status() or {}),
+    }
+    if status["state"] in ("running", "starting") and run.controller_alive() is None:
+        # The log has the last word: a controller may have ended since, or after its last status.
+        last = _last_event(run)
+        if last.get("event") == "run_stopped":
+            status |= {"state": last["state"], "reason": last["reason"]}
+        else:
+            status |= {"state": "interrupted", "reason": "its controller is gone without a word"}
+            status["hint"] = f"mlaround resume {run.path}"
+    return status
+
+
+def _last_event(run: RunFolder) -> dict[str, Any]:
+    """The last whole line of the event log, without reading the others."""
+    with run.events.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_LINE))
+        for line in reversed(file.read().splitlines(keepends=True)):
+            if line.endswith(b"\n"):
+                event: dict[str, Any] = json.loads(line) if line.startswith(b"{") else {}
+                return event
+    return {}
