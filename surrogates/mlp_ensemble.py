@@ -15,7 +15,7 @@ from surrogates.contract import Domain, Model, Moments, Predictor, Signature, Su
 from surrogates.lowrank.calibration import calibration_factors, rms_z
 from surrogates.lowrank.decoder import Decoder, reduce
 from surrogates.lowrank.encoder import Encoder
-from surrogates.nn.forward import Networks
+from surrogates.nn.forward import Networks, Single
 
 Array = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class EnsemblePredictor(Predictor):
     def moments(self, x: Array) -> Moments:
         """Prediction for rows x, array (n, features)."""
         u = self.networks(self.encoder(x))
-        return self.decoder.decode(x, u.mean(axis=0), _within(u, self.folds))
+        return self.decoder.decode(x, _mean(u), _within(u, self.folds))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For ``weights.safetensors``."""
@@ -108,8 +108,8 @@ class MlpEnsemble(Surrogate):
         )
         # out-of-fold: only the members that a row did not teach predict it
         unseen = networks(encoder(x)).transpose(1, 0, 2)[~taught.T].reshape(n, per_fold, k).transpose(1, 0, 2)
-        mean, std, _ = decoder.decode(x, unseen.mean(axis=0), _within(unseen, 1))
-        known = np.zeros_like(y) if y_err is None else y_err * (1 - coefficients.leaked(unseen.mean(axis=0)))
+        mean, std, _ = decoder.decode(x, _mean(unseen), _within(unseen, 1))
+        known = np.zeros_like(y) if y_err is None else y_err * (1 - coefficients.leaked(_mean(unseen)))
         shuffled = shuffle.permuted(np.repeat(x, max(1, 200 // n), axis=0), axis=0)
         fewer = _surplus(encoder, networks, decoder, shuffled, self.folds)
         factors = calibration_factors(signature, mean - y, std, known, fewer * std**2)
@@ -146,8 +146,8 @@ def _surplus(encoder: Encoder, networks: Networks, decoder: Decoder, x: Array, f
         array (columns,), the same for all columns of a target.
     """
     u = networks(encoder(x))
-    mean, std, _ = decoder.decode(x, u.mean(axis=0), _within(u, folds))
-    each = [decoder.decode(x, u[f::folds].mean(axis=0), _within(u[f::folds], 1)).mean for f in range(folds)]
+    mean, std, _ = decoder.decode(x, _mean(u), _within(u, folds))
+    each = [decoder.decode(x, _mean(u[f::folds]), _within(u[f::folds], 1)).mean for f in range(folds)]
     between = np.mean([(one - mean) ** 2 for one in each], axis=0)
     ratio = np.empty(mean.shape[1])
     for columns in decoder.signature.columns().values():
@@ -155,10 +155,16 @@ def _surplus(encoder: Encoder, networks: Networks, decoder: Decoder, x: Array, f
     return ratio
 
 
-def _within(u: Array, folds: int) -> Array:
+def _mean(u: Single) -> Array:
+    """Mean of the members, array (n, k)."""
+    mean: Array = u.mean(axis=0, dtype=np.float64)
+    return mean
+
+
+def _within(u: Single, folds: int) -> Array:
     """Covariance among members of the same fold, pooled, array (n, k, k); member m is of fold m % folds."""
     members, n, k = u.shape
     grouped = u.reshape(members // folds, folds, n, k)
     deviation = (grouped - grouped.mean(axis=0)).reshape(members, n, k).transpose(1, 2, 0)
-    covariance: Array = deviation @ deviation.transpose(0, 2, 1) / (members - folds)
-    return covariance
+    covariance: Array = np.asarray(deviation @ deviation.transpose(0, 2, 1), dtype=np.float64)
+    return np.divide(covariance, members - folds)

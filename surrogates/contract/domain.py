@@ -37,7 +37,8 @@ class Domain:
         choices: per feature the only values accepted; empty for a continuous one.
         x: training inputs, array (n, features).
         ids: which simulation each row of `x` was, array (n,).
-        scale: variation of each output over the training data, array (columns,), output units.
+        scale: variation of each output over the training data, array (columns,), output units;
+            infinite for outputs that do not vary.
         distance_limit, spread_limit: largest values accepted.
     """
 
@@ -68,7 +69,7 @@ class Domain:
         low = np.where(np.isfinite(low), low, x.min(axis=0) - margin)
         high = np.where(np.isfinite(high), high, x.max(axis=0) + margin)
         scale = y.std(axis=0)
-        scale = np.where(scale > 0, scale, np.maximum(np.abs(y).mean(axis=0), 1e-300))
+        scale = np.where(scale > 1e-12 * np.abs(y).max(axis=0), scale, np.inf)
         ids = np.arange(len(x), dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
         names = tuple(f.name for f in signature.features)
         choices = tuple(f.choices for f in signature.features)
@@ -122,9 +123,7 @@ class Domain:
         return np.maximum(np.maximum(box, distance), self.spread(std) / self.spread_limit)
 
     def reason(self, x: Array, std: Array) -> str:
-        """Why the worst row is outside, in words."""
-        worst = int(np.argmax(self.score(x, std)))
-        x, std = x[worst : worst + 1], std[worst : worst + 1]
+        """Why one row x (1, features) is outside, in words."""
         excess = self.excess(x)[0]
         if excess.any():
             k = int(np.argmax(excess))

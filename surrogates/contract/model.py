@@ -99,11 +99,13 @@ class Model:
         x = self._rows(X)
         mean, std, noise = self.predictor.moments(x)
         if on_ood != "ignore" and len(x):
-            outside = self.domain.score(x, std) > 1
+            score = self.domain.score(x, std)
+            outside = score > 1
             if outside.any():
+                worst = [int(np.argmax(score))]
                 message = (
                     f"{outside.sum()} of {len(x)} rows lie outside the model's domain; "
-                    f"worst: {self.domain.reason(x, std)}"
+                    f"worst: {self.domain.reason(x[worst], std[worst])}"
                 )
                 if on_ood == "raise":
                     raise OutOfDomainError(message)

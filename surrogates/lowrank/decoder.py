@@ -18,6 +18,8 @@ MOST_COMPONENTS = 16
 SMALLEST_NOISE = 0.01
 """Noise is taken to be at least this fraction of a target's variation, so that no column is fitted
 at the price of all others."""
+LEAST_ERROR = 0.2
+"""Least standard error, in units of the rms of its column: a bin that was never visited reports none."""
 UNKNOWN_NOISE = 0.05
 """The same where no standard errors are given."""
 
@@ -50,47 +52,48 @@ class Decoder:
             mean: coefficients, array (n, k).
             covariance: of the coefficients, array (n, k, k).
         """
-        t = self.offset + mean @ self.basis
-        y, slope = self.transform.inverse(t)
+        y, slope = self.transform.inverse(self.offset + mean @ self.basis)
         variance = self._quadratic(covariance) + self.lost
-        if y is slope:
-            variance *= y
-            variance *= y
-        else:
-            variance *= slope**2
+        variance *= slope
+        variance *= slope
         noise = slope * self.noise
-        columns = self.signature.columns()
         values = dict(zip((f.name for f in self.signature.features), x.T, strict=True))
+        columns = self.signature.columns()
         for target in self.signature.targets:
-            if target.average is None or target.axis is None:
-                continue
-            c = columns[target.name]
-            exact = evaluate(target.average, values)[:, None]
-            width = np.diff(evaluate_terms(self.signature.axis(target.axis).edges, values), axis=1)
-            width /= width.sum(axis=1, keepdims=True)
-            here, rise = y[:, c], slope[:, c]
-            average = np.einsum("ij,ij->i", width, here)[:, None]
-            if target.positive:
-                ratio = exact / np.where(average > 0, average, np.inf)
-                along, level = here, np.where(average > 0, average, np.inf)
-            else:
-                ratio, along, level = np.ones_like(exact), np.ones_like(here), np.ones_like(exact)
-            # d(prediction) = ratio (rise dt - along * g), g = sum(width rise dt) / level
-            g = ((width * rise) @ self.basis[:, c].T) / level  # (n, k)
-            cg = np.einsum("nab,nb->na", covariance, g)
-            shared = np.einsum("na,na->n", cg, g)[:, None]
-            variance[:, c] += along * (along * shared - 2 * rise * (cg @ self.basis[:, c]))
-            variance[:, c] *= ratio**2
-            noise[:, c] *= ratio
-            moved = here * ratio if target.positive else here + (exact - average)
-            # once more, so that rounding does not show in the average
-            if target.positive:
-                moved *= exact / np.where(average > 0, np.einsum("ij,ij->i", width, moved)[:, None], np.inf)
-            if y is slope:
-                y = y.copy()
-            y[:, c] = moved
+            if target.average is not None and target.axis is not None:
+                c = columns[target.name]
+                exact = evaluate(target.average, values)
+                width = np.diff(evaluate_terms(self.signature.axis(target.axis).edges, values), axis=1)
+                width /= width.sum(axis=1, keepdims=True)
+                ways = (self._scaled if target.positive else self._shifted)(y[:, c], exact, width)
+                y[:, c], along, ratio = ways
+                # y = ratio * (y(t) - along * shift(t)): the average takes away what all bins share
+                rise = slope[:, c]
+                shift = (width * rise) @ self.basis[:, c].T  # (n, k)
+                turned = np.einsum("nab,nb->na", covariance, shift)
+                shared = np.einsum("na,na->n", turned, shift)[:, None]
+                variance[:, c] += along * (along * shared - 2 * rise * (turned @ self.basis[:, c]))
+                variance[:, c] *= ratio**2
+                noise[:, c] *= ratio
         std = np.sqrt(np.maximum(variance, 0.0)) * self.factor
         return Moments(y, std, noise)
+
+    @staticmethod
+    def _scaled(y: Array, exact: Array, width: Array) -> tuple[Array, Array, Array]:
+        """Targets multiplied to their exact average, the direction taken away, and the ratio."""
+        average = np.einsum("ij,ij->i", width, y)
+        level = np.where(average > 0, average, np.inf)[:, None]
+        ratio = exact[:, None] / level
+        scaled = y * ratio
+        # once more, so that no rounding is left
+        again = np.einsum("ij,ij->i", width, scaled)
+        return scaled * (exact / np.where(again > 0, again, 1.0))[:, None], y / level, ratio
+
+    @staticmethod
+    def _shifted(y: Array, exact: Array, width: Array) -> tuple[Array, Array, Array]:
+        """Targets shifted to their exact average, the direction taken away, and the ratio."""
+        shifted = y + (exact - np.einsum("ij,ij->i", width, y))[:, None]
+        return shifted, np.ones_like(y), np.ones((len(y), 1))
 
     def calibrated(self, factors: Mapping[str, float]) -> Decoder:
         """The same decoder with every target's std multiplied by its factor."""
@@ -171,6 +174,8 @@ def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder
         y: targets, array (n, columns).
         y_err: standard errors, same shape, or ``None``.
     """
+    if y_err is not None:  # no simulation is taken to be much better than the others
+        y_err = np.maximum(y_err, LEAST_ERROR * np.sqrt(np.mean(y_err**2, axis=0)))
     transform = Transform.fit(signature, y, np.zeros_like(y) if y_err is None else y_err)
     t = transform.forward(y)
     variation = t.std(axis=0)

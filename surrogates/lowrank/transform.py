@@ -50,7 +50,7 @@ class Transform:
         """Targets and their slope dy/dt, arrays (n, columns)."""
         if self.positive.all() and not self.s.any():
             y = np.exp(t)
-            return y, y
+            return y, y.copy()
         log, glog = self._kinds()
         y, slope = t.copy(), np.ones_like(t)
         y[:, log] = slope[:, log] = np.exp(t[:, log])

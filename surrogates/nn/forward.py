@@ -16,7 +16,7 @@ BLOCK = 128
 """Rows per pass: the activations of all members then stay in the cache."""
 
 
-def quadratic_terms(z: Array) -> Array:
+def quadratic_terms(z: NDArray[Any]) -> NDArray[Any]:
     """1, z_i and z_i z_j of encoded inputs (n, width), array (n, terms)."""
     a, b = np.triu_indices(z.shape[1])
     return np.concatenate([np.ones((len(z), 1), z.dtype), z, z[:, a] * z[:, b]], axis=1)
@@ -28,10 +28,10 @@ class Networks:
 
     Args:
         trend: quadratic part of every member, array (members, terms, k).
-        weights, biases: per layer, arrays (members, in, out) and (members, 1, out), single precision.
+        weights, biases: per layer, arrays (members, in, out) and (members, 1, out).
     """
 
-    trend: Array
+    trend: Single
     weights: tuple[Single, ...]
     biases: tuple[Single, ...]
 
@@ -40,18 +40,20 @@ class Networks:
         """Number of members."""
         return len(self.trend)
 
-    def __call__(self, z: Array) -> Array:
+    def __call__(self, z: Array) -> Single:
         """Coefficients for encoded inputs (n, width), array (members, n, k)."""
-        _, terms, k = self.trend.shape
-        flat = self.trend.transpose(1, 0, 2).reshape(terms, -1)
-        out = (quadratic_terms(z) @ flat).reshape(len(z), self.members, k).transpose(1, 0, 2).copy()
+        z = z.astype(np.float32)
+        out = np.empty((self.members, len(z), self.trend.shape[2]), dtype=np.float32)
         for start in range(0, len(z), BLOCK):
-            h = z[None, start : start + BLOCK].astype(np.float32)
+            rows = slice(start, start + BLOCK)
+            h = z[None, rows]
             for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
                 h = np.matmul(h, weight)
                 h += bias
                 silu(h)
-            out[:, start : start + BLOCK] += np.matmul(h, self.weights[-1]) + self.biases[-1]
+            part = np.matmul(h, self.weights[-1], out=out[:, rows])
+            part += self.biases[-1]
+            part += np.matmul(quadratic_terms(z[rows])[None], self.trend)
         return out
 
     def arrays(self) -> dict[str, NDArray[Any]]:

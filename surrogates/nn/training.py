@@ -55,7 +55,7 @@ def initial(
     weights, biases = [], []
     for k, (wide, out) in enumerate(pairwise(sizes)):
         gain = 0.1 if k == len(sizes) - 2 else 0.5 if k == 0 else 1.0
-        drawn = gain * rng.standard_normal((members, wide, out)) / np.sqrt(wide)
+        drawn = gain * rng.standard_normal((members, wide, out)) / np.sqrt(max(wide, 1))
         shift = rng.uniform(-1, 1, (members, 1, out)) if k == 0 else np.zeros((members, 1, out))
         weights.append(torch.tensor(drawn, dtype=torch.float32).requires_grad_())
         biases.append(torch.tensor(shift, dtype=torch.float32).requires_grad_())
@@ -126,7 +126,7 @@ def train(
     arrays = [p.numpy() for p in kept]
     ws, bs = arrays[: len(weights)], arrays[len(weights) :]
     ws[-1], bs[-1] = (ws[-1] * scale).astype(np.float32), (bs[-1] * scale).astype(np.float32)
-    return Networks(trend, tuple(ws), tuple(bs)), best_step
+    return Networks(trend.astype(np.float32), tuple(ws), tuple(bs)), best_step
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from surrogates import Axis, Feature, Signature, Target
 
 Array = NDArray[np.float64]
 
-BINS = 110
-FRACTION = np.linspace(0.0, 1.0, BINS + 1) ** 1.5
-"""Bin edges from wall contact (0) to mid-slit (1), finer at the wall."""
+FRACTION = np.linspace(0.0, 1.0, 110) ** 1.5
+"""Bin edges from wall contact (0) to mid-slit (1), finer at the wall; one empty bin lies before them."""
+BINS = len(FRACTION)
 
 SIGNATURE = Signature(
     features=(
@@ -37,7 +37,7 @@ SIGNATURE = Signature(
         Axis(
             "z",
             "nm",
-            {"gap": (0.5 * FRACTION).tolist(), "diameter": (0.5 - 0.5 * FRACTION).tolist()},
+            {"gap": [0.0, *(0.5 * FRACTION)], "diameter": [0.0, *(0.5 - 0.5 * FRACTION)]},
         ),
     ),
 )
@@ -74,9 +74,9 @@ def truth(x: Array) -> Array:
     edges = FRACTION * half
     width = np.diff(edges, axis=1)
     profile = both(0.5 * (edges[:, 1:] + edges[:, :-1]))
-    norm = (c / z) / ((profile * width).sum(axis=1, keepdims=True) / width.sum(axis=1, keepdims=True))
+    norm = (c / z) / ((profile * width).sum(axis=1, keepdims=True) / (0.5 * gap))
     scalars = [both(np.zeros_like(half)), both(half), profile.max(axis=1, keepdims=True)]
-    return np.concatenate([profile, *scalars], axis=1) * norm
+    return np.concatenate([np.zeros_like(gap), profile, *scalars], axis=1) * norm
 
 
 def simulate(x: Array, seed: int) -> tuple[Array, Array]:
