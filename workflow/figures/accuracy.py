@@ -44,6 +44,7 @@ def parity(held: HeldOut) -> Figure:
     plot = layout(height=60 + 360 * down, annotations=[], showlegend=False, meta={"min_width": 290 * across})
     data: list[dict[str, Any]] = []
     table: list[list[Any]] = [[] for _ in range(6)]
+    plot["margin"]["t"] = 64
     for p, target in enumerate(shown):
         cells = columns[target.name]
         parts = [a[:, cells].ravel() for a in (held.y, held.err, held.mean, held.std)]

@@ -53,7 +53,7 @@ def timeline(record: Record) -> Figure:
                     "text": [row[4] for row in own],
                     "textposition": "none",
                     "hovertemplate": f"%{{text}}: %{{x:.3g}} {unit}<extra>{kind}</extra>",
-                    "marker": {"color": colour, "pattern": {"shape": hatch, "fgcolor": "#ffffff", "size": 5}},
+                    "marker": {"color": colour, "pattern": _pattern(colour, hatch)},
                     "name": kind,
                 }
             )
@@ -89,6 +89,11 @@ def timeline(record: Record) -> Figure:
 
 Row = tuple[str, str, float, float, str]
 """Worker, kind, start and end (s since 1970), and what it was."""
+
+
+def _pattern(colour: str | list[str], hatch: str | list[str]) -> dict[str, Any]:
+    """White hatching on the colour."""
+    return {"shape": hatch, "bgcolor": colour, "fgcolor": "#ffffff", "size": 5, "solidity": 0.25}
 
 
 def _segments(record: Record) -> list[Row]:
@@ -176,10 +181,11 @@ def cost(record: Record) -> Figure:
             "x": numbers(seconds / scale),
             "y": list(parts),
             "text": [f"{100 * s / total:.0f} %" for s in seconds],
-            "textposition": "auto",
+            "textposition": "outside",
+            "cliponaxis": False,
             "marker": {
                 "color": [looks[name][0] for name in parts],
-                "pattern": {"shape": [looks[name][1] for name in parts], "fgcolor": "#ffffff", "size": 5},
+                "pattern": _pattern([looks[name][0] for name in parts], [looks[name][1] for name in parts]),
             },
             "showlegend": False,
             "hovertemplate": f"%{{y}}: %{{x:.3g}} {unit}<extra></extra>",
@@ -187,7 +193,7 @@ def cost(record: Record) -> Figure:
     ]
     plot = layout(
         height=110 + 34 * len(parts),
-        xaxis=axis(f"cost ({unit})", rangemode="tozero"),
+        xaxis=axis(f"cost ({unit})", range=[0, 1.1 * float(seconds.max()) / scale]),
         yaxis=axis("", autorange="reversed", type="category", fixedrange=True, showgrid=False),
         margin={"l": 64, "r": 16, "t": 16, "b": 56},
     )

@@ -53,11 +53,12 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
     table: list[list[Any]] = [[] for _ in range(8)]
     centres = held.centres(name)
     plot = layout(height=560, annotations=[], meta={"min_width": 300 * len(picks)})
+    title = axis_title(_common([t.name for t in targets]), targets[0].unit)
     for panel, (label, row) in enumerate(picks.items()):
         k = 1 + 2 * panel
         width = 1 / len(picks)
         domain = [panel * width + (0.05 if panel else 0.0), (panel + 1) * width - 0.01]
-        _panels(plot, k, domain, axis_title(name, over.unit), targets[0], first=panel == 0)
+        _panels(plot, k, domain, axis_title(name, over.unit), title, first=panel == 0)
         text = f"<b>{label}</b>: simulation {held.ids[row]}, rms z = {score[row]:.2f}<br>{_inputs(held, row)}"
         plot["annotations"].append(heading(text, sum(domain) / 2, 1.0, font={"size": 11}))
         for s, target in enumerate(targets):
@@ -71,8 +72,8 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
                 strict=True,
             ):
                 column.extend(part)
-    plot["margin"]["t"] = 104
-    plot["legend"]["y"] = 1.13
+    plot["margin"]["t"] = 130
+    plot["legend"]["y"] = 1.19
     unit = targets[0].unit
     names = ("simulation", "output", name, "simulated", "standard error", "predicted", "std", "z")
     units = ("", "", over.unit, unit, unit, unit, unit, "")
@@ -89,12 +90,10 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
     )
 
 
-def _panels(
-    plot: dict[str, Any], k: int, domain: list[float], x: str, target: Target, *, first: bool
-) -> None:
+def _panels(plot: dict[str, Any], k: int, domain: list[float], x: str, y: str, *, first: bool) -> None:
     """The axes of one simulation: profile above, residuals below, sharing x."""
     upper, lower = suffix(k), suffix(k + 1)
-    above = axis_title(target.name.split("_")[-1], target.unit) if first else ""
+    above = y if first else ""
     plot[f"xaxis{upper}"] = axis(
         "", domain=domain, anchor=f"y{upper}", matches=f"x{lower}", showticklabels=False
     )
@@ -189,10 +188,19 @@ def _band(
     ]
 
 
+def _common(names: list[str]) -> str:
+    """The words that the names share, or all names: ``density`` of density_cation and density_anion."""
+    words = [name.split("_") for name in names]
+    shared = [parts[0] for parts in zip(*words, strict=False) if len(set(parts)) == 1]
+    return "_".join(shared) or ", ".join(names)
+
+
 def _inputs(held: HeldOut, row: int) -> str:
-    """The inputs that the campaign varies, in a line."""
-    return ", ".join(
+    """The inputs that the campaign varies."""
+    parts = [
         f"{f.name.replace('_', ' ')} {held.x[row, k]:.3g} {f.unit}".rstrip()
         for k, f in enumerate(held.signature.features)
         if f.low != f.high
-    )
+    ]
+    # Two to a line fit over a panel.
+    return "<br>".join(", ".join(parts[k : k + 2]) for k in range(0, len(parts), 2))

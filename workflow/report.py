@@ -1,0 +1,356 @@
+"""The report of a run: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow.figures import Figure
+from workflow.figures.figure import asset, embed
+from workflow.folder import write_atomically
+from workflow.record import State
+from workflow.run import Run, RunError, open_run
+from workflow.speedup import times
+from workflow.verdict import verdict
+
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""The page may load nothing at all: a browser refuses it even if something asked."""
+
+MEANING = {
+    "success": "within 2 standard errors of the simulation",
+    "coverage": "inside the 95 % interval",
+    "rms_z": "rms z (1 is calibrated)",
+    "median_relative_error": "median relative error",
+    "rmse": "rms error, in the output's unit",
+}
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write ``report.html`` into a run folder; the run may still be going on.
+
+    Returns:
+        the path of the report.
+
+    Raises:
+        RunFolderError: there is no run.
+    """
+    run = open_run(folder)
+    write_atomically(run.folder.report, render(run))
+    return run.folder.report
+
+
+def render(run: Run) -> str:
+    """The report of a run as HTML."""
+    sections = {
+        "What was asked": _question(run),
+        "Is the model right?": _accuracy(run),
+        "What it cost, and what it saves": _cost(run),
+        "What went wrong": _failures(run),
+        "Use it, repeat it": _commands(run),
+        "Model card": _card(run),
+        "Provenance": _provenance(run),
+    }
+    links = " ".join(f'<a href="#{_anchor(title)}">{_text(title)}</a>' for title in sections)
+    body = "".join(
+        f'<section aria-labelledby="{anchor}"><h2 id="{anchor}">{_text(title)}</h2>{part}</section>'
+        for anchor, title, part in ((_anchor(title), title, part) for title, part in sections.items())
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(run.folder.name)}</title><style>{asset('report.css')}</style></head>\n"
+        f'<body><main>{_headline(run)}<nav aria-label="Sections">{links}</nav>{body}</main>\n'
+        f"<script>{asset('plotly-cartesian.min.js')}</script>\n"
+        f"<script>{asset('draw.js')}{asset('report.js')}</script></body></html>\n"
+    )
+
+
+def _headline(run: Run) -> str:
+    status = run.status
+    counts, speedup = status["simulations"], status["effective_speedup"]
+    overall = (status["scores"] or {}).get("overall") or {}
+    tiles = [
+        ("state", status["state"], ""),
+        ("simulations", f"{counts['done']:,}", f"{counts['failed']} failed, {counts['pending']} pending"),
+        ("wall time", duration(status["seconds"]), _counted(run.record.workers, "worker")),
+        ("model in use", status["model"] or "none yet", ""),
+    ]
+    if overall.get("median_relative_error") is not None:
+        error = f"{100 * overall['median_relative_error']:.2g} %"
+        tiles.append(("median relative error", error, f"on {status['scores']['n']} held-out simulations"))
+    if speedup["value"] is not None:
+        factor = times(speedup["value"]).removesuffix(" times") + "×"
+        tiles.append(("effective speedup", factor, f"at {speedup['n_lookup']:,.0f} lookups"))
+    cells = "".join(
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}<small>{_text(more)}</small></dd></div>"
+        for name, value, more in tiles
+    )
+    judged = verdict(status["scores"])
+    words = "".join(f"<p>{_text(' '.join(part))}</p>" for part in (judged.sentences, (speedup["sentence"],)))
+    return (
+        f"<header><h1>{_text(run.folder.name)}</h1><p class=soft>{_text(_asked(run))}</p></header>"
+        f"<dl class=tiles>{cells}</dl>"
+        f'<div class="verdict{"" if judged.good else " bad"}" role="note">{words}'
+        f"<p class=soft>{_text(speedup['leaves_out'])}</p></div>"
+    )
+
+
+def _asked(run: Run) -> str:
+    """The question of the campaign in one sentence."""
+    campaign = run.campaign
+    outputs = [t.name.replace("_", " ") for t in run.signature.targets]
+    varied = [d.name.replace("_", " ") for d in run.space.dimensions if d.low != d.high]
+    return (
+        f"Campaign {campaign.name}: {_listed(outputs)} from {campaign.simulator.kind}, as a function of "
+        f"{_listed(varied)}; learned by {campaign.surrogate.kind}, steered by {campaign.steering.kind}, with "
+        f"a budget of {campaign.stop.simulations:,} simulations."
+    )
+
+
+def _question(run: Run) -> str:
+    rows = []
+    for d, feature in zip(run.space.dimensions, run.signature.features, strict=True):
+        given = ", ".join(f"{v:g}" for v in d.values) or (
+            f"{d.low:g}" if d.low == d.high else f"{d.low:g} to {d.high:g}"
+        )
+        rows.append((d.name, given, d.unit, feature.description))
+    outputs = [
+        (
+            t.name,
+            f"{run.signature.size(t)} bins over {t.axis}" if t.axis else "a number",
+            t.unit,
+            t.description,
+        )
+        for t in run.signature.targets
+    ]
+    return (
+        table(("input", "values", "unit", "meaning"), rows, "The space")
+        + table(("output", "shape", "unit", "meaning"), outputs, "What each simulation gives")
+        + "<details><summary>The campaign with everything filled in</summary>"
+        + f"<pre>{_text(run.folder.read_resolved())}</pre></details>"
+    )
+
+
+def _accuracy(run: Run) -> str:
+    parts: list[Callable[[], Figure]] = [run.plot.profiles] if run.signature.axes else []
+    parts += [run.plot.parity, run.plot.calibration, run.plot.learning_curve]
+    scores = (run.record.promoted_model or {}).get("scores") or {}
+    rows = [
+        (name, *(_number(values[score]) if score in values else "" for score in MEANING))
+        for name, values in {**scores.get("targets", {}), "overall": scores.get("overall", {})}.items()
+        if values
+    ]
+    heads = ("output", *MEANING.values())
+    scored = table(heads, rows, "Scores on held-out simulations", numbers=range(1, 6)) if rows else ""
+    return _figures(parts) + scored
+
+
+def _cost(run: Run) -> str:
+    measured = run.effective_speedup()
+    limits = measured["limits"]
+    rows = [
+        ("T_seq", _seconds(measured["t_seq"]), "one simulation of our own simulator on one core"),
+        ("T_train", _seconds(measured["t_train"]), "core time of all tasks per training simulation"),
+        ("T_learn", _seconds(measured["t_learn"]), "time of all trainings per training simulation"),
+        ("T_lookup", _seconds(measured["t_lookup"]), "one prediction with its error bar and domain check"),
+        ("N_train", _number(measured["n_train"]), "simulations that taught the model in use"),
+        ("no lookups", _number(limits["no_lookups"]), "limit of S: T_seq / (T_train + T_learn)"),
+        ("many lookups", _number(limits["many_lookups"]), "limit of S: T_seq / T_lookup"),
+        (
+            "break-even",
+            _number(measured["break_even"]),
+            "lookups after which the campaign has paid for itself",
+        ),
+    ]
+    formula = "S = T_seq (N_lookup + N_train) / [T_lookup N_lookup + (T_train + T_learn) N_train]"
+    parts: list[Callable[[], Figure]] = [run.plot.speedup, run.plot.cost, run.plot.timeline]
+    return (
+        f"<p><code>{_text(formula)}</code> (Fox and Jha, arXiv:1902.10810), each time measured on this run. "
+        f"{_text(measured['leaves_out'])}</p>"
+        + table(("ingredient", "value", "meaning"), rows, "Ingredients as measured", numbers=(1,))
+        + _figures(parts)
+    )
+
+
+def _failures(run: Run) -> str:
+    record = run.record
+    if not record.failures:
+        return "<p>Nothing: no simulation failed.</p>"
+    groups: dict[str, list[int]] = {}
+    for replica, (reason, _) in record.failures.items():
+        groups.setdefault(reason, []).append(replica)
+    rows = []
+    for reason, replicas in sorted(groups.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(map(str, replicas[:5])) + (" ..." if len(replicas) > 5 else "")
+        rows.append(
+            (len(replicas), reason, _in_common(run, replicas), record.failures[replicas[0]][1], shown)
+        )
+    heads = ("failed", "reason", "what they have in common", "first message", "simulations")
+    return table(heads, rows, f"{record.failed} simulations failed; no model learned from them", numbers=(0,))
+
+
+def _in_common(run: Run, replicas: Sequence[int]) -> str:
+    """The input whose values differ most from those of the simulations that went well."""
+    record = run.record
+    good = record.inputs[record.state == State.DONE]
+    bad = record.inputs[np.asarray(replicas)]
+    if not len(good):
+        return ""
+    spread = good.std(axis=0)
+    apart = np.where(
+        spread > 0, np.abs(bad.mean(axis=0) - good.mean(axis=0)) / np.where(spread > 0, spread, 1), 0
+    )
+    k = int(apart.argmax())
+    if apart[k] < 1:
+        return "nothing that stands out"
+    d = run.space.dimensions[k]
+    return (
+        f"{d.name} {bad[:, k].min():.3g} to {bad[:, k].max():.3g} {d.unit} "
+        f"(the others: {good[:, k].min():.3g} to {good[:, k].max():.3g})"
+    )
+
+
+def _commands(run: Run) -> str:
+    path = shlex.quote(str(run.folder.path))
+    point = {d.name: _middle(d.low, d.high, d.values) for d in run.space.dimensions if d.low != d.high}
+    units = {d.name: d.unit for d in run.space.dimensions}
+    asked = " ".join(f"-p {shlex.quote(f'{k}={v} {units[k]}'.strip())}" for k, v in point.items())
+    target = run.signature.targets[0].name
+    shell = [
+        "# ask the surrogate",
+        f"mlaround predict {path} {asked}",
+        "# go on with the run: always safe, also after a crash",
+        f"mlaround resume {path}",
+        "# the same campaign again, from the beginning",
+        f"mlaround run {shlex.quote(str(run.folder.resolved))}",
+        "# one row per simulation",
+        f"mlaround results {path} --csv results.csv",
+    ]
+    python = [
+        "from workflow import open_run",
+        "",
+        f"run = open_run({str(run.folder.path)!r})",
+        f"answer = run.surrogate().evaluate({', '.join(f'{k}={v}' for k, v in point.items())})",
+        f"answer.{target}.mean, answer.{target}.std, answer.in_domain",
+    ]
+    return "".join(f"<pre>{_text(chr(10).join(lines))}</pre>" for lines in (shell, python))
+
+
+def _card(run: Run) -> str:
+    try:
+        card = run.surrogate().card()
+    except RunError as error:
+        return f"<p>{_text(str(error))}.</p>"
+    version = _text(run.status["model"])
+    return f"<details><summary>The card of {version}</summary><pre>{_text(card)}</pre></details>"
+
+
+def _provenance(run: Run) -> str:
+    rows = [(key, _flat(value)) for key, value in run.folder.read_provenance().items()]
+    sessions = [f"{e['host']}, {e['workers']} workers" for e in run.record.run_started]
+    rows += [("controllers", "; ".join(sessions)), ("folder", str(run.folder.path))]
+    return table(("", ""), rows, "Where and with what it ran")
+
+
+def _figures(parts: Iterable[Callable[[], Figure]]) -> str:
+    """Those figures that have something to show, and why the others have not."""
+    shown, missing = "", []
+    for part in parts:
+        try:
+            shown += _figure(part())
+        except (ValueError, RunError) as error:
+            missing.append(str(error))
+    return shown + "".join(f"<p class=soft>{_text(why)}.</p>" for why in dict.fromkeys(missing))
+
+
+def _figure(figure: Figure) -> str:
+    name, title, summary = _text(figure.name), _text(figure.title), _text(figure.summary)
+    height = int(figure.layout["height"])
+    width = int(figure.layout.get("meta", {}).get("min_width", 320))
+    data = embed({"name": figure.name, **figure.to_dict(), "csv": figure.to_csv()})
+    return (
+        f'<div class="figure" id="{name}"><h3>{title}</h3><p>{summary}</p><div class="scroll" tabindex="0">'
+        f'<div class="plot" role="img" aria-label="{title}. {summary}" '
+        f'style="height:{height}px;min-width:{width}px"></div></div>'
+        f'<button type="button" aria-label="Download the data of: {title}">Download CSV</button>'
+        '<details><summary>View as table</summary><div class="scroll" tabindex="0"></div></details>'
+        f'<script type="application/json">{data}</script></div>'
+    )
+
+
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[Any]], caption: str, *, numbers: Iterable[int] = ()
+) -> str:
+    """An HTML table; `numbers` are the columns to align right."""
+    right = set(numbers)
+
+    def cells(row: Sequence[Any], tag: str) -> str:
+        scope = " scope=col" if tag == "th" else ""
+        classes = [" class=n" if k in right else "" for k in range(len(row))]
+        return "".join(f"<{tag}{c}{scope}>{_text(v)}</{tag}>" for c, v in zip(classes, row, strict=True))
+
+    top = f"<thead><tr>{cells(heads, 'th')}</tr></thead>" if any(heads) else ""
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
+    return (
+        f'<div class="scroll" tabindex="0"><table><caption>{_text(caption)}</caption>{top}'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``12.3 s``, ``4 min 10 s``, ``2 h 11 min``."""
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "not yet known"
+    for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} s"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "not yet known"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _middle(low: float, high: float, values: Sequence[float]) -> str:
+    return f"{values[len(values) // 2] if values else 0.5 * (low + high):g}"
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nothing"
+
+
+def _flat(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
+
+
+def _text(value: Any) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,374 @@
+"""A run from Python: read-only, and it works while the run goes on."""
+
+from __future__ import annotations
+
+import html
+import sys
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workflow.events import EventTail
+from workflow.folder import RunFolder, RunFolderError
+from workflow.record import Record, State
+from workflow.speedup import effective_speedup
+
+if TYPE_CHECKING:
+    import subprocess
+
+    import pandas as pd
+    import xarray as xr
+
+    from surrogates import Model, Signature
+    from workflow.campaign import Campaign
+    from workflow.figures import HeldOut
+    from workflow.plots import Plots
+    from workflow.space import Space
+
+POLL = 0.2
+"""Seconds between two looks at a run that is waited for."""
+
+
+class RunError(RuntimeError):
+    """A run that came to nothing, or that cannot answer yet."""
+
+
+def open_run(path: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        RunFolderError: there is no run.
+    """
+    folder = RunFolder(path)
+    if not folder.exists():
+        raise RunFolderError(f"{folder.path} holds no run (no resolved.yaml in it)")
+    return Run(folder)
+
+
+class Run:
+    """A run: its campaign, state, results, models and figures. Nothing here changes the folder.
+
+    Args:
+        folder: of the run.
+        process: the controller, if this session started it.
+    """
+
+    def __init__(self, folder: RunFolder, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.folder = folder
+        self._process = process
+        self._tail = EventTail(folder.events)
+        self._record = Record()
+        self._held: tuple[tuple[int, int], HeldOut] | None = None
+
+    @cached_property
+    def campaign(self) -> Campaign:
+        """The campaign with everything filled in."""
+        from workflow.reading import parse_campaign
+
+        return parse_campaign(self.folder.resolved.read_text(encoding="utf-8"), str(self.folder.resolved))
+
+    @cached_property
+    def _bound(self) -> tuple[Space, Signature]:
+        from workflow.binding import bind
+
+        return bind(self.campaign)
+
+    @property
+    def space(self) -> Space:
+        """The inputs and their ranges, in the simulator's units."""
+        return self._bound[0]
+
+    @property
+    def signature(self) -> Signature:
+        """What the run's models map to what."""
+        return self._bound[1]
+
+    @property
+    def record(self) -> Record:
+        """The run's state by now: every access takes in what was added to the event log."""
+        for event in self._tail.read():
+            self._record.apply(event)
+        return self._record
+
+    @property
+    def state(self) -> str:
+        """``starting``, ``running``, ``finished``, ``stopped``, ``interrupted`` or ``failed``."""
+        if self.folder.controller_alive():
+            return "running"
+        if self._process is not None and self._process.poll() is None:
+            return "starting"
+        record = self.record
+        if record.run_stopped is not None:
+            return str(record.run_stopped["state"])
+        return "interrupted" if record.run_started else "starting"
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The run's state in numbers: simulations by outcome, seconds, the model in use, the speedup."""
+        record = self.record
+        return {
+            "run": self.folder.name,
+            "state": self.state,
+            "simulations": {
+                "planned": self.campaign.stop.simulations,
+                "proposed": record.replicas,
+                "done": record.done,
+                "failed": record.failed,
+                "pending": record.pending,
+            },
+            "failures": dict(record.failure_counts),
+            "seconds": record.elapsed,
+            "model": None if record.promoted is None else _version(record.promoted),
+            "scores": (record.promoted_model or {}).get("scores"),
+            "effective_speedup": effective_speedup(record),
+        }
+
+    def effective_speedup(self, n_lookup: float = 1_000_000) -> dict[str, Any]:
+        """The effective speedup as measured on this run; see `workflow.speedup.effective_speedup`."""
+        return effective_speedup(self.record, n_lookup)
+
+    def results(self) -> pd.DataFrame:
+        """One row per simulation proposed so far.
+
+        Columns: ``replica``, ``task``, ``state`` (pending, done, failed, lost), ``held_out``, the
+        inputs, every scalar output with its ``_stderr``, ``seconds`` (wall time) and ``seed``. Units
+        are in ``attrs["units"]``: column -> unit.
+        """
+        import pandas as pd
+
+        from workflow.seeds import replica_seeds
+
+        record = self.record
+        numbers = np.arange(record.replicas)
+        words = np.array([state.name.lower() for state in State])
+        columns: dict[str, Any] = {
+            "replica": numbers,
+            "task": record.task.copy(),
+            "state": words[record.state],
+            "held_out": record.held_out.copy(),
+        }
+        units = {"seconds": "s"}
+        for k, dimension in enumerate(self.space.dimensions):
+            columns[dimension.name] = record.inputs[:, k].copy() if len(numbers) else np.empty(0)
+            units[dimension.name] = dimension.unit
+        for target in self.signature.targets:
+            if target.axis is not None:
+                continue
+            known = target.name in record.scalar_names
+            empty = np.full(len(numbers), np.nan)
+            columns[target.name] = record.mean(target.name).copy() if known else empty
+            columns[f"{target.name}_stderr"] = record.stderr(target.name).copy() if known else empty.copy()
+            units[target.name] = units[f"{target.name}_stderr"] = target.unit
+        columns["seconds"] = record.wall_seconds.astype(np.float64)
+        columns["seed"] = replica_seeds(self.campaign.seed, numbers)
+        table = pd.DataFrame(columns)
+        table.attrs["units"] = units
+        return table
+
+    def observations(self, name: str) -> xr.Dataset:
+        """Outputs of all simulations that are done, from the result files.
+
+        Args:
+            name: an output, or the beginning of the names of several (``density``).
+
+        Returns:
+            variables ``NAME`` and ``NAME_stderr`` with dimensions simulation [x bin], the coordinate
+            of the bins' centres (simulation, bin), the inputs and replica numbers along simulation;
+            units in ``attrs``.
+
+        Raises:
+            RunError: there is no such output.
+        """
+        import xarray as xr
+
+        from workflow.results import read_arrays
+
+        targets = [t for t in self.signature.targets if t.name == name] or [
+            t for t in self.signature.targets if t.name.startswith(name)
+        ]
+        if not targets:
+            known = ", ".join(t.name for t in self.signature.targets)
+            raise RunError(f"no output {name!r}; the simulator gives {known}")
+        record = self.record
+        arrays = read_arrays(self.folder, record, [t.name for t in targets])
+        axes = sorted({t.axis for t in targets if t.axis is not None})
+        bins = {axis: "bin" if len(axes) == 1 else f"{axis}_bin" for axis in axes}
+        coordinates: dict[str, Any] = {"simulation": arrays.replicas}
+        for k, dimension in enumerate(self.space.dimensions):
+            values = record.inputs[arrays.replicas, k] if len(arrays.replicas) else np.empty(0)
+            coordinates[dimension.name] = ("simulation", values, {"units": dimension.unit})
+        variables: dict[str, Any] = {}
+        for axis in axes if len(arrays.replicas) else ():
+            edges = arrays.edges[axis]
+            centres = 0.5 * (edges[:, 1:] + edges[:, :-1])
+            # An input and an axis may bear one name; the axis is what the plot needs.
+            coordinates[axis] = (
+                ("simulation", bins[axis]),
+                centres,
+                {"units": self.signature.axis(axis).unit},
+            )
+        for target in targets if len(arrays.replicas) else ():
+            dims = ("simulation",) if target.axis is None else ("simulation", bins[target.axis])
+            about = {"units": target.unit, "long_name": target.description}
+            variables[target.name] = (dims, arrays.mean[target.name], about)
+            variables[f"{target.name}_stderr"] = (dims, arrays.stderr[target.name], {"units": target.unit})
+        return xr.Dataset(variables, coordinates, {"run": self.folder.name})
+
+    def surrogate(self, version: int | str | None = None) -> Model:
+        """A model of the run.
+
+        Args:
+            version: such as 3 or ``"v0003"``; the one in use if not given.
+
+        Raises:
+            RunError: no model was trained yet.
+            ModelFileError: there is no such version.
+        """
+        import surrogates
+
+        number = self._number(version)
+        return surrogates.load(self.folder.model(number))
+
+    def models(self) -> pd.DataFrame:
+        """One row per trained model: version, whether it is in use, what taught and judged it, scores."""
+        import pandas as pd
+
+        record = self.record
+        rows = []
+        for model in record.models:
+            overall = (model.get("scores") or {}).get("overall") or {}
+            rows.append(
+                {
+                    "version": _version(model["model"]),
+                    "in_use": model["model"] == record.promoted,
+                    "simulations": model["simulations"],
+                    "held_out": model["held_out"],
+                    **overall,
+                    "lookup_seconds": model["lookup_seconds"],
+                    "training_seconds": model["ended"] - model["started"],
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def held_out(self, version: int | str | None = None) -> HeldOut:
+        """All held-out simulations that are done, beside what a model says of them.
+
+        Raises:
+            RunError: no model was trained yet.
+        """
+        from workflow.figures import HeldOut
+
+        number = self._number(version)
+        record = self.record
+        ids = record.finished(held_out=True)
+        key = (number, len(ids))
+        if self._held is None or self._held[0] != key:
+            y, err = self._targets(ids)
+            x = np.array(record.inputs[ids]).reshape(len(ids), len(self.space.names))
+            judged = HeldOut.judge(self.surrogate(number), _version(number), ids, x, y, err)
+            self._held = (key, judged)
+        return self._held[1]
+
+    def _targets(self, ids: Any) -> tuple[Any, Any]:
+        from workflow.results import read_arrays
+
+        names = [t.name for t in self.signature.targets]
+        if not len(ids):
+            return np.empty((0, self.signature.n_columns)), np.empty((0, self.signature.n_columns))
+        arrays = read_arrays(self.folder, self.record, names, ids)
+        means, errors = (
+            np.concatenate([part[name].reshape(len(ids), -1) for name in names], axis=1)
+            for part in (arrays.mean, arrays.stderr)
+        )
+        return means, errors
+
+    @property
+    def plot(self) -> Plots:
+        """The figures of the run, one method each: ``run.plot.parity()``."""
+        from workflow.plots import Plots
+
+        return Plots(self)
+
+    def wait(self, progress: bool | Callable[[dict[str, Any]], None] = False) -> Run:
+        """Wait until no controller holds the run.
+
+        Args:
+            progress: ``True`` prints a line to stderr whenever something came in; a function is called
+                with the status instead.
+
+        Raises:
+            RunError: the controller that this session started has failed.
+        """
+        seen = -1
+        while True:
+            over = self.state not in ("starting", "running") or self._abandoned()
+            if self.record.events != seen:
+                seen = self.record.events
+                if callable(progress):
+                    progress(self.status)
+                elif progress:
+                    print(self, file=sys.stderr)
+            if over:
+                break
+            time.sleep(POLL)
+        if self._process is not None and self._process.wait() == 2:
+            raise RunError(f"the run did not start; see {self.folder.path / 'controller.log'}")
+        return self
+
+    def _abandoned(self) -> bool:
+        """Whether nobody is about to start what never started."""
+        return self._process is None and not self.record.run_started
+
+    def _number(self, version: int | str | None) -> int:
+        if version is None:
+            promoted = self.record.promoted
+            if promoted is None:
+                raise RunError(
+                    f"{self.folder.name} has no model yet: {self.record.done} simulations are done, "
+                    f"the first training comes after {self.campaign.training.first}"
+                )
+            return promoted
+        return int(str(version).removeprefix("v"))
+
+    def __repr__(self) -> str:
+        record = self.record
+        model = "no model yet" if record.promoted is None else f"model {_version(record.promoted)}"
+        failed = f", {record.failed} failed" if record.failed else ""
+        planned = self.campaign.stop.simulations
+        return (
+            f"<Run {self.folder.name}: {self.state}, {record.done} of {planned} simulations{failed}, {model}>"
+        )
+
+    def _repr_html_(self) -> str:
+        status = self.status
+        speedup, scores = status["effective_speedup"], (status["scores"] or {}).get("overall") or {}
+        rows = {
+            "state": status["state"],
+            "simulations": "{done} done, {failed} failed, {pending} pending of {planned}".format(
+                **status["simulations"]
+            ),
+            "model": status["model"] or "none yet",
+            "held-out median relative error": _percent(scores.get("median_relative_error")),
+            "95 % interval covers": _percent(scores.get("coverage")),
+            "effective speedup": speedup["sentence"],
+            "folder": str(self.folder.path),
+        }
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(k)}</th>"
+            f"<td style='text-align:left'>{html.escape(v)}</td></tr>"
+            for k, v in rows.items()
+            if v
+        )
+        return f"<table><caption>{html.escape(status['run'])}</caption>{cells}</table>"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.3g} %"
+
+
+def _version(number: int) -> str:
+    return f"v{number:04d}"
