@@ -71,7 +71,7 @@ class SlitElectrolyte(Simulator):
         le=20_000,
         description="ions of both kinds together; rounded to the nearest number that is neutral",
     )
-    steps: int = Field(200_000, ge=1_000, description="time steps, equilibration included")
+    steps: int = Field(200_000, ge=100, description="time steps, equilibration included")
     timestep: float = Field(0.005, gt=0, le=0.1, description="time step (tau)")
     equilibration: float = Field(
         0.1, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"
@@ -104,11 +104,9 @@ class SlitElectrolyte(Simulator):
 
     def check(self, inputs: Mapping[str, float]) -> None:
         """Refuse what cannot be neutral, cannot be placed, or cannot be sampled."""
-        from_config = self.sampling_interval * BLOCKS / (1 - self.equilibration)
-        if self.steps < from_config:
-            raise InvalidInputError(
-                "steps", self.steps, "too few for an error bar", f"at least {math.ceil(from_config)}"
-            )
+        if self.steps - self._equilibration_steps < BLOCKS:
+            fewest = math.ceil(BLOCKS / (1 - self.equilibration))
+            raise InvalidInputError("steps", self.steps, "too few for an error bar", f"at least {fewest}")
         gap, larger = inputs["gap"], max(inputs["cation_diameter"], inputs["anion_diameter"])
         if gap < 2.2 * larger:
             raise InvalidInputError(
@@ -139,9 +137,14 @@ class SlitElectrolyte(Simulator):
             )
 
     @property
+    def _equilibration_steps(self) -> int:
+        return int(self.equilibration * self.steps)
+
+    @property
     def sampling_interval(self) -> int:
         """Steps between two looks at the ions: a tenth of tau, over which positions hardly change."""
-        return max(1, round(0.1 / self.timestep))
+        production = self.steps - self._equilibration_steps
+        return max(1, min(round(0.1 / self.timestep), production // BLOCKS))
 
     def composition(self, inputs: Mapping[str, float]) -> Composition:
         """Numbers of ions and side of the box for these inputs."""
@@ -212,7 +215,7 @@ class SlitElectrolyte(Simulator):
             wall=self.wall,
             timestep=self.timestep,
             steps=self.steps,
-            equilibration=int(self.equilibration * self.steps),
+            equilibration=self._equilibration_steps,
             every=self.sampling_interval,
             near=_NEAR * min(cation, anion),
             far=_FAR * max(cation, anion),

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from simulators.md.vector import (
     LANES,
+    add_four_sums,
     aligned,
     fma,
     fnma,
@@ -27,7 +28,6 @@ from simulators.md.vector import (
     lanes,
     load,
     maximum,
-    reduce_add,
     rsqrt_estimate,
     select,
     splat,
@@ -171,15 +171,6 @@ def pair_forces(x, y, z, fx, fy, fz, table, cations):  # type: ignore[no-untyped
             store(fx, j, gx)
             store(fy, j, gy)
             store(fz, j, gz)
-        _add_sums(fx, i, fx0, fx1, fx2, fx3)
-        _add_sums(fy, i, fy0, fy1, fy2, fy3)
-        _add_sums(fz, i, fz0, fz1, fz2, fz3)
-
-
-@inline
-def _add_sums(force, i, a, b, c, d):  # type: ignore[no-untyped-def]
-    """Sum each vector over its lanes and add the four sums to the forces on ions i to i + 3."""
-    force[i] += reduce_add(a)
-    force[i + 1] += reduce_add(b)
-    force[i + 2] += reduce_add(c)
-    force[i + 3] += reduce_add(d)
+        add_four_sums(fx, i, fx0, fx1, fx2, fx3)
+        add_four_sums(fy, i, fy0, fy1, fy2, fy3)
+        add_four_sums(fz, i, fz0, fz1, fz2, fz3)
