@@ -1,0 +1,413 @@
+"""The engine: an event-driven loop that keeps workers fed, records all that happens, and can be killed."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow.batching import BatchSizer
+from workflow.binding import bind
+from workflow.campaign import Campaign
+from workflow.events import EventWriter, cut_torn_tail
+from workflow.folder import RunFolder, RunFolderError, write_atomically
+from workflow.planner import Planner
+from workflow.provenance import at_start, code_state, installed_packages, package_version
+from workflow.reading import dump, parse_campaign
+from workflow.record import Record
+from workflow.recovery import mend
+from workflow.resources import Pool, start_pool
+from workflow.status import status
+from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time
+from workflow.table import write_table
+from workflow.tasks import simulate
+from workflow.trainer import Trainer
+
+QUEUED_AHEAD = 2
+"""Tasks in flight per worker: one that runs, and one that waits beside it so that it never does."""
+
+LOSSES = 5
+"""How often a task may lose its worker before its replicas are given up."""
+
+TICK = 1.0
+"""Seconds between status files and looks for requests; nothing else waits for the clock."""
+
+GRACE = 10.0
+"""Seconds that running tasks get to end after a request to stop."""
+
+Status = dict[str, Any]
+OnUpdate = Callable[[Status], None]
+Message = tuple[str, Any, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a controller's work ended.
+
+    Args:
+        state: ``finished``, ``stopped``, ``interrupted`` or ``failed``.
+        reason: in words.
+        exit_code: 0 finished, 1 finished with too many failures or failed, 75 stopped and resumable,
+            130 interrupted twice.
+    """
+
+    state: str
+    reason: str
+    exit_code: int
+
+
+def run_campaign(
+    campaign: Campaign,
+    folder: str | Path,
+    *,
+    text: str | None = None,
+    source: Path | None = None,
+    on_update: OnUpdate | None = None,
+) -> Outcome:
+    """Run a campaign in a new folder, to its end or until it is stopped.
+
+    Args:
+        campaign: what to do.
+        folder: of the run; there must be no run in it yet.
+        text: the campaign exactly as given; by default with everything filled in.
+        source: its file; the user's own plug-ins are looked for beside it.
+        on_update: called about once a second with the status, in this thread.
+
+    Raises:
+        RunFolderError: the folder holds a run, or another controller holds the folder.
+        BindingError: the space does not fit the simulator.
+    """
+    bind(campaign)
+    run = RunFolder(folder)
+    resolved = dump(campaign)
+    run.create(
+        campaign=resolved if text is None else text,
+        resolved=resolved,
+        provenance=at_start(campaign.name, campaign.seed, source),
+    )
+    return _Engine(campaign, run, on_update).run()
+
+
+def resume(
+    folder: str | Path, *, campaign: Campaign | None = None, on_update: OnUpdate | None = None
+) -> Outcome:
+    """Go on with a run that was stopped, was killed, or finished and now has a larger budget.
+
+    Args:
+        folder: of the run.
+        campaign: the same with another budget or other resources; by default as it was.
+        on_update: called about once a second with the status, in this thread.
+
+    Raises:
+        RunFolderError: there is no run, another controller holds it, or ``campaign`` is another one.
+    """
+    run = RunFolder(folder)
+    before = parse_campaign(run.read_resolved(), str(run.resolved))
+    if campaign is None:
+        campaign = before
+    for part in ("simulator", "space", "seed", "deterministic"):
+        if getattr(campaign, part) != getattr(before, part):
+            raise RunFolderError(
+                f"`{part}` is not what {run.path} was started with; a run keeps it: start a new one"
+            )
+    return _Engine(campaign, run, on_update, changed=campaign != before).run()
+
+
+class _Engine:
+    """One controller's work on a run."""
+
+    def __init__(
+        self, campaign: Campaign, folder: RunFolder, on_update: OnUpdate | None, *, changed: bool = False
+    ) -> None:
+        self.campaign, self.folder, self.on_update = campaign, folder, on_update
+        self.changed = changed
+        self.space, _ = bind(campaign)
+        self.workers = campaign.resources.workers
+        source = folder.read_provenance().get("source")
+        self.search = str(Path(source).parent) if source else None
+        self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.in_flight: dict[int, Future[Any]] = {}
+        self.backlog: deque[int] = deque()
+        self.losses: dict[int, int] = {}
+        self.ending: Ending | None = None
+        self.documented = False
+
+    def run(self) -> Outcome:
+        """Hold the run, work, let it go."""
+        with self.folder.lock(), _signals(self.messages):
+            # The workers start while this thread reads the record and asks for the first points.
+            self.pool: Pool = start_pool(
+                self.campaign.resources, self.folder.parsl, workers=self.workers, name="simulate"
+            )
+            try:
+                return self._run()
+            except BaseException as error:
+                with suppress(Exception):
+                    self._publish("failed", f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                self.pool.close(kill=True)
+
+    def _run(self) -> Outcome:
+        cut_torn_tail(self.folder.events)
+        self.record = Record.read(self.folder.events)
+        resumed = self.record.events > 0
+        if self.changed:
+            write_atomically(self.folder.resolved, dump(self.campaign), durable=True)
+        for request in self.folder.requests():
+            self.folder.answer(request)  # whatever was asked of an earlier controller
+        with EventWriter(self.folder.events, self.record.events) as self.log:
+            self._note(
+                "run_started",
+                run=self.folder.name,
+                version=package_version("mlaround"),
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                workers=self.workers,
+                resumed=resumed,
+            )
+            if resumed:
+                mend(self.folder, self.record, self.log)
+            self.planner = Planner(self.campaign, self.space, self.record)
+            self.sizer = BatchSizer(
+                self.campaign.simulator, self.space.names, self.campaign.resources.task_time, self.workers
+            )
+            self.trainer = Trainer(
+                self.campaign, self.folder, self.record, self.planner, self._note, self._commit, self.search
+            )
+            self.backlog.extend(self.record.unfinished_tasks().tolist())
+            self.started = time.monotonic()
+            try:
+                ending = self._loop()
+            finally:
+                self.trainer.close()
+            self._note("run_stopped", state=ending.state, reason=ending.reason)
+            self._commit()
+            # Before the table is written: whoever waits for the last result need not wait for it.
+            self.pool.close(kill=True)
+        self._document()
+        write_table(self.folder, self.record, self.campaign.simulator, self.space, self.campaign.seed)
+        self._publish(ending.state, ending.reason)
+        return Outcome(ending.state, ending.reason, ending.exit_code)
+
+    def _loop(self) -> Ending:
+        next_tick = 0.0
+        while True:
+            self._advance()
+            now = time.monotonic()
+            if now >= next_tick:
+                next_tick = now + TICK
+                self._tick(now)
+            if self._at_rest(now):
+                break
+            try:
+                self._handle(self.messages.get(timeout=max(0.0, next_tick - time.monotonic())))
+                while True:  # all that is there: one decision and one flush for them together
+                    self._handle(self.messages.get_nowait())
+            except queue.Empty:
+                pass
+        assert self.ending is not None
+        return self.ending
+
+    def _at_rest(self, now: float) -> bool:
+        """Whether nothing is left to do or to wait for."""
+        if self.ending is not None and self.ending.until is not None and now >= self.ending.until:
+            return True
+        if self.in_flight or self.trainer.busy:
+            return False
+        if self.ending is None and not self.backlog and not self.planner.remaining:
+            self.ending = natural_end(self.record, self.planner)
+            if self.trainer.last(self.messages):
+                return False
+        elif self.ending is not None and self.ending.state == "finished" and self.trainer.last(self.messages):
+            return False
+        return self.ending is not None
+
+    # Deciding.
+
+    def _advance(self) -> None:
+        """Start whatever can be started: tasks up to one ahead on each worker, and a training."""
+        if self.ending is None:
+            goal = goal_reached(self.campaign, self.record)
+            settled = not self.campaign.deterministic or self._round_is_over()
+            if goal is not None and settled:
+                self.ending = goal
+        if self.ending is not None and self.ending.state != "finished":
+            return
+        if self.ending is None:
+            waits = self.campaign.deterministic and (self.trainer.busy or self.trainer.due(self.in_flight))
+            room = QUEUED_AHEAD * self.workers - len(self.in_flight)
+            tasks = [self._retry_or_propose() for _ in range(room) if not waits and self._more()]
+        else:
+            tasks = [self.backlog.popleft() for _ in range(len(self.backlog))]
+        self._commit()
+        for task in tasks:
+            self._submit(task)
+        if self.ending is None and not self.backlog:
+            self.trainer.start_if_due(self.in_flight, self.messages)
+
+    def _round_is_over(self) -> bool:
+        return not self.in_flight and not self.backlog and not self.trainer.busy and self.record.pending == 0
+
+    def _more(self) -> bool:
+        return bool(self.backlog) or self.planner.remaining > 0
+
+    def _retry_or_propose(self) -> int:
+        """The next task: one that is to run again, else a new one, recorded as proposed."""
+        if self.backlog:
+            return self.backlog.popleft()
+        wish = self.sizer.wish(self.planner.remaining)
+        if not self.campaign.steering.independent:
+            # A policy that looks at models should not have decided on most of the next round already.
+            wish = min(wish, max(1, -(-self.trainer.until_due // self.workers)))
+        batch = self.planner.take(self.sizer.cut(self.planner.upcoming(wish), wish))
+        task = self.record.tasks
+        self._note(
+            "task_proposed",
+            task=task,
+            first=batch.first,
+            inputs=batch.inputs.tolist(),
+            held_out=batch.held_out.astype(int).tolist(),
+            model=batch.model,
+        )
+        return task
+
+    def _submit(self, task: int) -> None:
+        first = int(self.record.task_first[task])
+        rows = self.record.inputs[first : first + int(self.record.task_count[task])]
+        request = {
+            "run": str(self.folder.path),
+            "search": self.search,
+            "task": task,
+            "first": first,
+            "inputs": rows.tolist(),
+            "seed": self.campaign.seed,
+        }
+        future = self.pool.submit(simulate, request)
+        self.in_flight[task] = future
+        future.add_done_callback(lambda done: self.messages.put(("simulated", task, done)))
+
+    # What happens.
+
+    def _handle(self, message: Message) -> None:
+        kind, subject, future = message
+        if kind == "signal":
+            self.ending = on_signal(subject, self.ending, time.monotonic() + GRACE)
+            for waiting in self.in_flight.values():
+                waiting.cancel()
+        elif kind == "trained":
+            problem = self.trainer.finish(future)
+            if problem is not None:
+                self._fail(problem)
+        else:
+            self._simulated(subject, self.in_flight.pop(subject))
+
+    def _simulated(self, task: int, future: Future[Any]) -> None:
+        if future.cancelled():
+            self.backlog.append(task)
+            return
+        error = future.exception()
+        if error is None:
+            fields = future.result()
+            self._note("task_done", **fields)
+            first, count = int(self.record.task_first[task]), int(self.record.task_count[task])
+            self.sizer.learn(self.record.inputs[first : first + count], fields["ended"] - fields["started"])
+        elif self.pool.lost(error):
+            self._lost(task, error)
+        else:
+            # Not the simulator's doing, which is recorded with its replicas: this place is not fit to run it.
+            self.backlog.append(task)
+            self._fail(f"task {task} could not be run: {type(error).__name__}: {error}")
+
+    def _lost(self, task: int, error: BaseException) -> None:
+        if self.ending is not None and self.ending.state != "finished":
+            return
+        if self.pool.broken:
+            self.pool.restart()
+        self.losses[task] = self.losses.get(task, 0) + 1
+        if self.losses[task] > LOSSES:
+            message = f"its worker went away {self.losses[task]} times ({error}); out of memory, or a crash?"
+            self._note("task_failed", task=task, reason="worker lost", message=message)
+        else:
+            self._note("task_retried", task=task, attempt=self.losses[task], reason=type(error).__name__)
+            self.backlog.append(task)
+
+    def _fail(self, reason: str) -> None:
+        if self.ending is None or self.ending.state == "finished":
+            self.ending = Ending("failed", reason, 1, time.monotonic() + GRACE)
+
+    # Recording.
+
+    def _note(self, event: str, **fields: Any) -> None:
+        self.record.apply(self.log.append(event, **fields))
+
+    def _commit(self) -> None:
+        self.log.commit()
+
+    def _tick(self, now: float) -> None:
+        self._commit()
+        self.folder.touch_controller()
+        if self.ending is None:
+            self.ending = on_request(self.folder, now + GRACE) or out_of_time(
+                self.campaign, now - self.started, now + GRACE
+            )
+        self._publish("running", None)
+        if self.record.done:
+            self._document()
+
+    def _publish(self, state: str, reason: str | None) -> None:
+        record = self.record
+        running = 0
+        if state == "running":
+            running = sum(int(record.task_count[task]) for task in sorted(self.in_flight)[: self.workers])
+        latest = status(
+            record,
+            name=self.campaign.name,
+            run=self.folder.name,
+            total=self.planner.total,
+            running=running,
+            state=state,
+            reason=reason,
+        )
+        self.folder.write_status(latest)
+        if self.on_update is not None:
+            self.on_update(latest)
+
+    def _document(self) -> None:
+        """Write what takes a moment to find out; after the first result, which should not wait for it."""
+        if self.documented or self.folder.environment.exists():
+            return
+        self.documented = True
+        import json
+
+        write_atomically(self.folder.environment, installed_packages())
+        provenance = self.folder.read_provenance() | code_state()
+        write_atomically(self.folder.provenance, json.dumps(provenance, indent=1) + "\n")
+
+
+@contextmanager
+def _signals(messages: queue.SimpleQueue[Message]) -> Iterator[None]:
+    """Turn signals into messages, where this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # SimpleQueue.put may be called from a signal handler; nothing else is done there.
+    wanted = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+    before = {
+        number: signal.signal(number, lambda n, _: messages.put(("signal", n, None))) for number in wanted
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

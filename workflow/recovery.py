@@ -1,0 +1,65 @@
+"""Making a run folder whole again before a controller goes on with it."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+
+from workflow.events import EventWriter
+from workflow.folder import RunFolder, write_atomically
+from workflow.record import Record
+from workflow.results import ResultFileError, task_summary
+
+
+def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
+    """Bring the record and the files of a run into agreement.
+
+    Result files whose event was never written are adopted; tasks whose file is gone are to run again;
+    files and models that were left half-made are removed.
+    """
+    present = _tidy_results(folder)
+    for task in record.unfinished_tasks().tolist():
+        if task not in present:
+            continue
+        try:
+            fields = task_summary(folder.result(task), task)
+        except ResultFileError:
+            folder.result(task).unlink()
+        else:
+            record.apply(log.append("task_done", **fields))
+    # A task that was given up has no file; one that ended on a worker must have one.
+    for task in np.flatnonzero(np.isfinite(record.task_ended) & record.task_finished).tolist():
+        if task not in present:
+            attempt = int(record.task_attempts[task]) + 1
+            record.apply(
+                log.append("task_retried", task=task, attempt=attempt, reason="its result file is missing")
+            )
+    _tidy_models(folder, record)
+
+
+def _tidy_results(folder: RunFolder) -> set[int]:
+    """Remove what workers left half-written; the tasks that have a result file."""
+    present = set()
+    for path in folder.results.glob("*/*"):
+        if path.name.endswith(".partial"):
+            path.unlink(missing_ok=True)
+        elif path.name.startswith("task-") and path.suffix == ".h5":
+            present.add(int(path.stem.removeprefix("task-")))
+    return present
+
+
+def _tidy_models(folder: RunFolder, record: Record) -> None:
+    recorded = {folder.model(model["model"]).name for model in record.models}
+    for path in folder.models.iterdir():
+        if path.is_dir() and path.name not in recorded:
+            shutil.rmtree(path)
+    point_to_promoted(folder, record)
+
+
+def point_to_promoted(folder: RunFolder, record: Record) -> None:
+    """Let ``models/promoted`` name the model in use."""
+    if record.promoted is None:
+        folder.promoted.unlink(missing_ok=True)
+    else:
+        write_atomically(folder.promoted, folder.model(record.promoted).name + "\n")

@@ -1,0 +1,155 @@
+"""Trainings: when one is due, its pool, and what becomes of its model."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from typing import Any
+
+import surrogates
+from surrogates import NotEnoughDataError
+from workflow.campaign import Campaign
+from workflow.folder import RunFolder
+from workflow.planner import Planner
+from workflow.record import Record
+from workflow.recovery import point_to_promoted
+from workflow.resources import Pool, start_pool
+from workflow.seeds import training_seed
+from workflow.training import train
+
+LOSSES = 5
+"""How often one training may lose its worker before it counts as failed."""
+
+Messages = queue.SimpleQueue[tuple[str, Any, Any]]
+
+
+class Trainer:
+    """Trains on a pool of its own, while simulations go on."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        folder: RunFolder,
+        record: Record,
+        planner: Planner,
+        note: Callable[..., None],
+        commit: Callable[[], None],
+        search: str | None,
+    ) -> None:
+        self._campaign, self._folder, self._record, self._planner = campaign, folder, record, planner
+        self._note, self._commit, self._search = note, commit, search
+        self._pool: Pool | None = None
+        self._future: Future[Any] | None = None
+        self._losses = 0
+        self._version = 0
+        self._messages: Messages | None = None
+        self._steer()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a training runs."""
+        return self._future is not None
+
+    @property
+    def until_due(self) -> int:
+        """Simulations still to be done before the next training."""
+        training = self._campaign.training
+        at = self._record.trained_at
+        return max(0, (at + training.every if at else training.first) - self._record.done)
+
+    def due(self, in_flight: Collection[int]) -> bool:
+        """Whether it is time to train: enough was done, or a deterministic run's round is over."""
+        if not self._campaign.deterministic:
+            return self.until_due == 0 and self._worthwhile()
+        # Rounds end at fixed numbers of replicas. What failed counts, or a failure would shift them.
+        training, proposed = self._campaign.training, self._record.replicas
+        at_boundary = proposed == self._planner.total or (
+            proposed >= training.first and (proposed - training.first) % training.every == 0
+        )
+        return at_boundary and not in_flight and self._record.pending == 0 and self._worthwhile()
+
+    def start_if_due(self, in_flight: Collection[int], messages: Messages) -> None:
+        """Start a training if it is time for one and none runs."""
+        if not self.busy and self.due(in_flight):
+            self._start(messages)
+
+    def last(self, messages: Messages) -> bool:
+        """Start the training at the end of a run; whether there is anything new to learn from."""
+        if self._worthwhile():
+            self._start(messages)
+        return self.busy
+
+    def _worthwhile(self) -> bool:
+        """Whether there is anything that the last training did not know, and enough of it."""
+        record = self._record
+        if record.done == record.trained_at:
+            return False
+        return len(record.finished(held_out=False)) >= self._campaign.surrogate.needed
+
+    def _start(self, messages: Messages) -> None:
+        record = self._record
+        self._version = 1 + len(record.models) + len(record.trainings_failed)
+        self._note("training_started", model=self._version, simulations=len(record.finished(held_out=False)))
+        self._losses, self._messages = 0, messages
+        self._request = {
+            "run": str(self._folder.path),
+            "search": self._search,
+            "model": self._version,
+            "train": record.finished(held_out=False),
+            "held_out": record.finished(held_out=True),
+            "seed": training_seed(self._campaign.seed, self._version),
+            "incumbent": record.promoted,
+        }
+        self._commit()  # the worker reads the event log
+        self._submit()
+
+    def _submit(self) -> None:
+        assert self._messages is not None
+        messages = self._messages
+        if self._pool is None:
+            # Started only now, so that it takes nothing from the first simulations.
+            self._pool = start_pool(self._campaign.resources, self._folder.parsl, workers=1, name="train")
+        elif self._pool.broken:
+            self._pool.restart()
+        self._future = self._pool.submit(train, self._request)
+        self._future.add_done_callback(lambda done: messages.put(("trained", None, done)))
+
+    def finish(self, future: Future[Any]) -> str | None:
+        """Record what became of the training.
+
+        Returns:
+            why the run cannot go on, or ``None`` if it can.
+        """
+        if future is not self._future or self._pool is None:
+            return None
+        self._future = None
+        error = None if not future.cancelled() else InterruptedError("cancelled")
+        error = error or future.exception()
+        if error is None:
+            fields = future.result()
+            self._note("model_trained", **fields)
+            self._commit()
+            if fields["promoted"]:
+                point_to_promoted(self._folder, self._record)
+                self._steer()
+        elif self._pool.lost(error) and self._losses < LOSSES:
+            self._losses += 1
+            self._submit()
+        else:
+            self._note("training_failed", model=self._version, message=f"{type(error).__name__}: {error}")
+            if not isinstance(error, NotEnoughDataError) and not self._record.models:
+                return f"the surrogate could not be trained: {type(error).__name__}: {error}"
+        return None
+
+    def _steer(self) -> None:
+        """Let the promoted model steer, if the policy looks at models."""
+        version = self._record.promoted
+        if version is None or self._campaign.steering.independent:
+            return
+        self._planner.use(surrogates.load(self._folder.model(version)), version)
+
+    def close(self) -> None:
+        """Let the training's pool go; a training that runs is given up."""
+        if self._pool is not None:
+            self._pool.close(kill=True)
