@@ -112,8 +112,9 @@ def plan(campaign: Campaign, progress: Callable[[float], None] = lambda fraction
     low, mean, high = (float(rate * work.mean()) for rate in (rates.min(), rates.mean(), rates.max()))
     size = campaign.steering.size(space)
     stop = campaign.stop.simulations
-    # Held-out points are drawn beside the policy's own, so that a grid of n asks for n / (1 - share).
-    simulations = stop if size is None else min(stop, round(size / (1 - campaign.training.held_out)))
+    if size is not None and not campaign.steering.independent:
+        size = round(size / (1 - campaign.training.held_out))  # held-out points are drawn beside its own
+    simulations = stop if size is None else min(stop, size)
     held_out = round(simulations * campaign.training.held_out)
     rounds = max(0, simulations - campaign.training.first) // campaign.training.every
     trainings = (simulations >= campaign.training.first) * (1 + rounds)

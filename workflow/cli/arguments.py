@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,16 +62,23 @@ def read_pairs(given: Sequence[str], option: str) -> dict[str, str]:
     return pairs
 
 
-def importable_here() -> None:
-    """Let the user's own plug-ins be imported from the working directory, as `python -m` does."""
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.append(here)  # last, so that a stray file of the user's shadows nothing
+def importable_from(folder: Path) -> None:
+    """Let the user's own plug-ins be imported from a folder: that of the campaign's file."""
+    place = str(folder.absolute())
+    if place not in sys.path:
+        sys.path.append(place)  # last, so that a stray file of the user's shadows nothing
+
+
+def plugins_of(run: RunFolder) -> None:
+    """Let the plug-ins of a run be imported from where its campaign lay."""
+    source = run.read_provenance().get("source")
+    if source:
+        importable_from(Path(source).parent)
 
 
 def read_campaign(file: Path, overrides: Sequence[str]) -> Campaign:
-    """The campaign of a file, with the user's own plug-ins importable from the working directory."""
-    importable_here()
+    """The campaign of a file, with the user's own plug-ins importable from beside it."""
+    importable_from(file.parent)
     from workflow.reading import load_campaign
 
     return load_campaign(file, overrides)

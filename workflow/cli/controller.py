@@ -37,9 +37,10 @@ def control(run: RunFolder, start: Callable[[OnUpdate], Outcome]) -> None:
 def _fraction(status: Mapping[str, Any]) -> float:
     counts = status.get("simulations") or {}
     over = counts.get("done", 0) + counts.get("failed", 0)
-    return min(1.0, float(over / (counts.get("planned") or 1)))
+    return min(1.0, float(over / (counts.get("total") or 1)))
 
 
 def _words(status: Mapping[str, Any]) -> str:
     words = counted(status.get("simulations") or {})
-    return f"{words}, model {status['model']}" if status.get("model") else words
+    version = (status.get("model") or {}).get("version")
+    return f"{words}, model v{version:04d}" if version else words

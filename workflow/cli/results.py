@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import find_run, run_argument, shown
+from workflow.cli.arguments import find_run, plugins_of, run_argument, shown
 
 
 @click.command("results")
@@ -17,23 +15,24 @@ from workflow.cli.arguments import find_run, run_argument, shown
     "--csv", "target", default="-", metavar="FILE", help="Where to write; - is stdout, the default."
 )
 def command(folder: Path | None, target: str) -> None:
-    """Write one row per simulation: replica, task, held_out, inputs, scalars, errors, state, cost, seed.
+    """Write one row per simulation: inputs, scalars with standard errors, state, cost and seed as CSV.
 
-    Column names are those of the campaign, so that a program can use them as they are; the standard
-    error of NAME is NAME_stderr. Units are on the first line, a comment: `# gap: nm, ...`.
+    The header is that of the run's results.csv: names of the campaign, with the unit in brackets where
+    there is one, such as `gap [nm]`; the standard error of NAME is NAME_stderr. What is not known (yet)
+    is left empty. It works while the run goes on.
     """
     run = find_run(folder)
+    plugins_of(run)
     from workflow.run import open_run
 
-    table = open_run(run.path).results()
-    units = {name: unit for name, unit in table.attrs.get("units", {}).items() if unit}
-    text = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    comment = "# " + ", ".join(f"{name}: {unit}" for name, unit in units.items()) + "\n"
+    table = open_run(run.path).results().rename(columns={"seconds": "wall_seconds"})
+    units = {name: unit for name, unit in table.attrs["units"].items() if unit and name in table}
+    table = table.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items()})
+    table["held_out"] = table["held_out"].astype(int)
+    text: str = table.to_csv(index=False, lineterminator="\n")
     if target == "-":
-        sys.stdout.write(comment + text)
+        click.echo(text, nl=False)
         return
-    Path(target).write_text(comment + text, encoding="utf-8")
+    Path(target).write_text(text, encoding="utf-8")
     click.echo(f"{len(table)} simulations written to {target}", err=True)
-    click.echo(
-        f'next: pandas.read_csv("{target}", comment="#"), or mlaround report {shown(run.path)}', err=True
-    )
+    click.echo(f"next: mlaround report {shown(run.path)}", err=True)

@@ -6,20 +6,24 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import find_run, importable_here, run_argument, shown
+from workflow.cli.arguments import ManyValues, find_run, plugins_of, run_argument, set_option, shown
 
 
-@click.command("resume")
+@click.command("resume", cls=ManyValues)
 @run_argument
-def command(folder: Path | None) -> None:
+@set_option
+def command(folder: Path | None, overrides: tuple[str, ...]) -> None:
     """Go on with a run that stopped, was interrupted or crashed. It is always safe.
 
-    Nothing that is done is done again, and what was lost is simulated anew with the same numbers.
+    Nothing that is done is done again, and what was lost is simulated anew with the same numbers. A run
+    that finished goes on with a larger budget: --set stop.simulations=400.
     """
     run = find_run(folder)
-    importable_here()
+    plugins_of(run)
     from workflow.cli.controller import control
     from workflow.engine import resume
+    from workflow.reading import load_campaign
 
+    campaign = load_campaign(run.resolved, overrides) if overrides else None
     click.echo(f"run folder {shown(run.path)}", err=True)
-    control(run, lambda on_update: resume(run, on_update=on_update))
+    control(run, lambda on_update: resume(run.path, campaign=campaign, on_update=on_update))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workflow.cli.arguments import shown
 from workflow.cli.console import duration, paint
+from workflow.speedup import LEAVES_OUT
 
 COLOURS = {
     "finished": "green",
@@ -23,18 +25,22 @@ def screen(status: Mapping[str, Any]) -> str:
     """A dozen lines at most: state, counts, failures, the model and its scores, the speedup."""
     state = status["state"]
     first = [paint(state.upper(), COLOURS.get(state, "")), status["run"]]
-    if status.get("seconds"):
-        first.append(duration(status["seconds"]))
+    if status.get("elapsed"):
+        first.append(duration(status["elapsed"]))
     if status.get("reason"):
         first.append(f"({status['reason']})")
     lines = ["  ".join(first)]
     counts = status.get("simulations") or {}
     if counts:
-        lines.append(f"simulations  {_bar(counts)}  {counted(counts)}{_eta(status)}")
-    for reason, count in (status.get("failures") or {}).items():
-        lines.append(f"failures     {count} x {reason}")
-    if status.get("model"):
-        lines.append(f"model        {status['model']}: {scores(status.get('scores') or {})}")
+        lines.append(f"simulations  {_bar(counts)}  {counted(counts)}")
+    lines += [f"failures     {f['count']} x {f['reason']}" for f in status.get("failures") or ()]
+    workers = status.get("workers") or {}
+    if workers.get("count"):
+        busy = workers.get("busy_fraction")
+        lines.append(f"workers      {workers['count']}" + (f", busy {busy:.0%} of the time" if busy else ""))
+    model = status.get("model") or {}
+    if model.get("version"):
+        lines.append(f"model        v{model['version']:04d}: {scores(model.get('held_out') or {})}")
     speedup = status.get("effective_speedup") or {}
     if speedup.get("value") is not None:
         lines.append(f"speedup      {speedup['value']:.3g} with {speedup['n_lookup']:,.0f} lookups")
@@ -48,8 +54,10 @@ def summary(status: Mapping[str, Any], folder: Path) -> str:
     if speedup.get("value") is not None:
         parts = [f"T_{name} {duration(speedup[f't_{name}'])}" for name in ("seq", "train", "learn", "lookup")]
         parts += [f"N_train {speedup['n_train']:,}", f"N_lookup {speedup['n_lookup']:,.0f}"]
-        lines += [f"             {', '.join(parts)}", f"             {speedup['sentence']}"]
-        lines.append(f"             {speedup['leaves_out']}")
+        lines += [f"             {', '.join(parts)}"]
+        if speedup.get("break_even") is not None:
+            lines.append(f"             paid for after {speedup['break_even']:,.0f} lookups")
+        lines.append(textwrap.fill(LEAVES_OUT, 100, initial_indent=" " * 13, subsequent_indent=" " * 13))
     return "\n".join([*lines, *(f"next: {text}" for text in next_commands(status["state"], folder))])
 
 
@@ -67,32 +75,25 @@ def next_commands(state: str, folder: Path) -> list[str]:
 
 
 def counted(counts: Mapping[str, Any]) -> str:
-    """``93 of 180 done, 3 failed, 12 pending``."""
-    parts = [f"{counts.get('done', 0)} of {counts.get('planned', '?')} done"]
-    parts += [f"{counts[k]} {k}" for k in ("failed", "lost", "running", "pending") if counts.get(k)]
+    """``93 of 180 done, 3 failed, 12 running``."""
+    parts = [f"{counts.get('done', 0)} of {counts.get('total', '?')} done"]
+    parts += [f"{counts[k]} {k}" for k in ("failed", "lost", "running") if counts.get(k)]
     return ", ".join(parts)
 
 
 def scores(found: Mapping[str, Any]) -> str:
     """The held-out scores that say whether a model may be believed."""
-    overall = found.get("overall") or {}
     parts = []
-    if overall.get("median_relative_error") is not None:
-        parts.append(f"median relative error {overall['median_relative_error']:.2%}")
-    if overall.get("coverage") is not None:
-        parts.append(f"95 % interval covers {overall['coverage']:.1%}")
-    if overall.get("success") is not None:
-        parts.append(f"success {overall['success']:.1%}")
+    if found.get("median_relative_error") is not None:
+        parts.append(f"median relative error {found['median_relative_error']:.2%}")
+    if found.get("coverage") is not None:
+        parts.append(f"95 % interval covers {found['coverage']:.1%}")
+    if found.get("success") is not None:
+        parts.append(f"success {found['success']:.1%}")
     on = f" on {found['n']} held-out simulations" if found.get("n") else ""
     return ", ".join(parts) + on if parts else "no held-out scores"
 
 
 def _bar(counts: Mapping[str, Any]) -> str:
-    done, planned = counts.get("done", 0), counts.get("planned") or 1
-    filled = min(BAR, int(BAR * done / planned))
+    filled = min(BAR, int(BAR * counts.get("done", 0) / (counts.get("total") or 1)))
     return "#" * filled + "." * (BAR - filled)
-
-
-def _eta(status: Mapping[str, Any]) -> str:
-    left = status.get("eta_seconds")
-    return f"; about {duration(left)} left" if left and status["state"] == "running" else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from workflow.cli.arguments import ManyValues, importable_here, json_option, read_pairs
+from workflow.cli.arguments import ManyValues, importable_from, json_option, read_pairs
 from workflow.cli.console import Progress, duration, print_json, table
 from workflow.cli.failures import FAILED, MISSING, USAGE, Failure
 
@@ -128,7 +128,7 @@ def command(
 
 
 def _find(kind: str) -> type[Simulator]:
-    importable_here()
+    importable_from(Path())
     from simulators import Simulator
     from workflow.plugins import named
 
