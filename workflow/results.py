@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import Observations, Simulator
-from workflow.folder import RunFolder, sync_folder
+from workflow.folder import RunFolder
 from workflow.record import Record, State
 
 Array = NDArray[np.float64]
@@ -47,7 +48,7 @@ def write_result(
         inputs: array (n, dimensions) of the space's inputs.
         seeds: array (n,).
         observations: what the simulator gave.
-        attributes: kept as attributes of the file (worker, times ...).
+        attributes: what else to know about the task (its number, worker, times ...), plain data.
     """
     import h5py
 
@@ -58,10 +59,10 @@ def write_result(
     try:
         with h5py.File(partial, "w") as file:
             file.attrs["format"] = FORMAT
-            for key, value in attributes.items():
-                file.attrs[key] = value
+            file.attrs["task"] = json.dumps(attributes)
             failed = np.zeros(len(replicas), dtype=bool)
             failed[list(observations.failures)] = True
+            failures = {str(k): [f.reason, f.message] for k, f in sorted(observations.failures.items())}
             file["replica"] = replicas
             file["inputs"] = inputs
             file["inputs"].attrs["names"] = list(names)
@@ -75,7 +76,6 @@ def write_result(
                     continue
                 for group, arrays in (("mean", observations.mean), ("stderr", observations.stderr)):
                     data = _dataset(file, f"{group}/{output.name}", arrays[output.name], output.unit)
-                    data.attrs["description"] = output.description
                     if output.coordinate:
                         data.attrs["coordinate"] = output.coordinate
             for coordinate in simulator.coordinates:
@@ -84,12 +84,12 @@ def write_result(
                     _dataset(file, f"edges/{coordinate.name}", edges, coordinate.unit)
             for name, used in observations.used.items():
                 file[f"used/{name}"] = used
-            for k, failure in observations.failures.items():
-                file.attrs[f"failure-{k}"] = [failure.reason, failure.message]
+            if observations.failures:
+                file.attrs["failures"] = json.dumps(failures)
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
+        # The folder is not synced: a power failure that takes the name back makes the task run again.
         partial.replace(path)
-        sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -110,13 +110,10 @@ def task_summary(path: Path, task: int) -> dict[str, Any]:
 
     try:
         with h5py.File(path, "r") as file:
-            attributes = dict(file.attrs)
-            if attributes["format"] != FORMAT or attributes["task"] != task:
+            attributes = json.loads(file.attrs["task"])
+            if file.attrs["format"] != FORMAT or attributes["task"] != task:
                 raise ResultFileError(f"{path} is not the result of task {task}")
-            failed = {
-                str(k): [str(text) for text in attributes[f"failure-{k}"]]
-                for k in np.flatnonzero(file["failed"][()]).tolist()
-            }
+            failed = json.loads(file.attrs.get("failures", "{}"))
             scalars = {
                 name: [file[f"mean/{name}"][()], file[f"stderr/{name}"][()]]
                 for name in file.get("mean", ())
@@ -125,16 +122,16 @@ def task_summary(path: Path, task: int) -> dict[str, Any]:
             return summary(
                 task=task,
                 file=f"{path.parent.parent.name}/{path.parent.name}/{path.name}",
-                worker=str(attributes["worker"]),
-                started=float(attributes["started"]),
-                ended=float(attributes["ended"]),
-                cpu=float(attributes["cpu"]),
+                worker=attributes["worker"],
+                started=attributes["started"],
+                ended=attributes["ended"],
+                cpu=attributes["cpu"],
                 wall_seconds=file["wall_seconds"][()],
                 cpu_seconds=file["cpu_seconds"][()],
                 scalars=scalars,
                 failed=failed,
             )
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise ResultFileError(f"{path} cannot be read: {error}") from error
 
 

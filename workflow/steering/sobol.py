@@ -29,7 +29,8 @@ def sobol_points(space: Space, seed: int, stream: int, first: int, count: int) -
     """Points ``first`` to ``first + count - 1`` of the space's sequence, array (count, dimensions).
 
     Sequences of one seed with different streams are scrambled independently (0: points of a policy,
-    1: held-out points, 2: candidates). Point k is a function of seed, stream and k alone. Constants take no dimension of the sequence.
+    1: held-out points, 2: candidates). Point k is a function of seed, stream and k alone. Constants
+    take no dimension of the sequence.
     """
     varied = [k for k, d in enumerate(space.dimensions) if d.low < d.high]
     u = np.zeros((count, len(space.dimensions)))
