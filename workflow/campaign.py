@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
@@ -12,6 +14,9 @@ from workflow.plugins import OneOf
 from workflow.quantities import Duration
 from workflow.resources import Local, Resources
 from workflow.steering.contract import Policy
+
+if TYPE_CHECKING:
+    from workflow.run import Run
 
 Quantity = float | str
 """A number in the declared unit, or a text with a unit such as ``3.2 nm``."""
@@ -117,3 +122,29 @@ class Campaign(Part):
     deterministic: bool = Field(
         False, description="decide at fixed points (rounds), so that two runs give equal results and models"
     )
+
+    @classmethod
+    def load(cls, path: str | Path, set: Mapping[str, Any] | None = None) -> Campaign:
+        """The campaign in a YAML file.
+
+        Args:
+            path: of the file.
+            set: dotted key -> value in place of what the file says, such as ``{"stop.simulations": 64}``.
+
+        Raises:
+            CampaignError: with every mistake that can be seen at once.
+        """
+        import json
+
+        from workflow.reading import load_campaign
+        from workflow.tasks import add_to_path
+
+        add_to_path(str(Path(path).absolute().parent))  # the user's own plug-ins lie beside the file
+        # JSON is YAML: numbers, texts and lists come back as what they were.
+        return load_campaign(path, [f"{key}={json.dumps(value)}" for key, value in (set or {}).items()])
+
+    def start(self, run: str | Path | None = None) -> Run:
+        """Start the campaign in a process of its own and return at once; see `workflow.launch.start`."""
+        from workflow.launch import start
+
+        return start(self, run)

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from workflow.plots import Plots
     from workflow.space import Space
 
+LOG = "controller.log"
+"""What a controller that was started from Python prints, in the run folder."""
+
+FAILED = (2, 3, 4, 5)
+"""Exit codes of the command line that mean that the run could not be worked on."""
+
 POLL = 0.2
 """Seconds between two looks at a run that is waited for."""
 
@@ -50,7 +56,7 @@ def open_run(path: str | Path) -> Run:
 
 
 class Run:
-    """A run: its campaign, state, results, models and figures. Nothing here changes the folder.
+    """A run: its campaign, state, results, models and figures. Nothing but `stop` changes the folder.
 
     Args:
         folder: of the run.
@@ -68,7 +74,10 @@ class Run:
     def campaign(self) -> Campaign:
         """The campaign with everything filled in."""
         from workflow.reading import parse_campaign
+        from workflow.tasks import add_to_path
 
+        source = self.folder.read_provenance().get("source")
+        add_to_path(str(Path(source).parent) if source else None)  # the user's own plug-ins
         return parse_campaign(self.folder.resolved.read_text(encoding="utf-8"), str(self.folder.resolved))
 
     @cached_property
@@ -315,9 +324,15 @@ class Run:
             if over:
                 break
             time.sleep(POLL)
-        if self._process is not None and self._process.wait() == 2:
-            raise RunError(f"the run did not start; see {self.folder.path / 'controller.log'}")
+        if self._process is not None and self._process.wait() in FAILED:
+            log = self.folder.path / LOG
+            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+            raise RunError("\n".join(["the controller failed:", *last, f"all that it said: {log}"]))
         return self
+
+    def stop(self) -> None:
+        """Ask the controller to stop; running tasks are finished, and ``mlaround resume`` goes on."""
+        self.folder.request("stop")
 
     def _abandoned(self) -> bool:
         """Whether nobody is about to start what never started."""

@@ -1,0 +1,370 @@
+"""A function that learns: it answers from a surrogate where that can be trusted and simulates elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surrogates import Feature, Model, Surrogate, SurrogateError
+from surrogates.contract import parse_quantity
+from workflow.keepsake import Keepsake, Simulation
+from workflow.shapes import Shape
+from workflow.speedup import Speedup
+
+Array = NDArray[np.float64]
+Space = Mapping[str, tuple[Any, ...] | Set[float]]
+
+GROWTH = 1.25
+"""The next training comes when the simulations have grown by this factor: the total cost of learning
+then stays in proportion to that of the last training."""
+
+
+class BudgetSpentError(RuntimeError):
+    """A question that only a simulation could answer, after the last one was spent."""
+
+
+class BudgetSpentWarning(UserWarning):
+    """An answer with a larger error bar than was asked for, since no simulation is left."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a wrapped function returns.
+
+    Args:
+        value: what the function itself would return: a number, an array or a dictionary of these
+            without their ``_err`` entries.
+        std: its standard deviation, in the same form. Of a simulation: the error that it gave, or
+            zero if it gave none.
+        in_domain: whether the surrogate has seen simulations near this question.
+    """
+
+    value: Any
+    std: Any
+    source: Literal["surrogate", "simulation"]
+    in_domain: bool
+
+
+@dataclass
+class Stats:
+    """What was spent so far, as measured; lookups are those of this session.
+
+    Args:
+        simulations: calls of the function itself, those of earlier sessions included.
+        taught: how many of these the surrogate could learn from.
+        lookups: answers of the surrogate.
+        trainings: of this session.
+        simulation_seconds, learning_seconds, lookup_seconds: on the clock.
+        rejected_seconds: lookups whose answer was not good enough; charged to the simulations.
+        z2, relative_errors: of the surrogate's forecasts of simulations that it then asked for, each
+            made before the simulation: a fair test, and a hard one, for it was least sure of these.
+    """
+
+    simulations: int = 0
+    taught: int = 0
+    lookups: int = 0
+    trainings: int = 0
+    simulation_seconds: float = 0.0
+    learning_seconds: float = 0.0
+    lookup_seconds: float = 0.0
+    rejected_seconds: float = 0.0
+    z2: list[float] = field(default_factory=list, repr=False)
+    relative_errors: list[float] = field(default_factory=list, repr=False)
+
+    @property
+    def speedup(self) -> Speedup | None:
+        """Ingredients of the effective speedup; ``None`` before the first simulation."""
+        n = self.simulations
+        if not n:
+            return None
+        return Speedup(
+            t_seq=self.simulation_seconds / n,
+            t_train=(self.simulation_seconds + self.rejected_seconds) / n,
+            t_learn=self.learning_seconds / n,
+            t_lookup=self.lookup_seconds / self.lookups if self.lookups else 0.0,
+            n_train=n,
+            n_lookup=self.lookups,
+        )
+
+    @property
+    def effective_speedup(self) -> float:
+        """How much faster the calls so far were than simulating each, learning paid for; NaN before any."""
+        return math.nan if self.speedup is None else self.speedup.value
+
+    @property
+    def rms_z(self) -> float:
+        """Calibration of the forecasts, 1 is right; NaN before any."""
+        return math.sqrt(float(np.mean(self.z2))) if self.z2 else math.nan
+
+    @property
+    def median_relative_error(self) -> float:
+        """Of the forecasts; NaN before any."""
+        return float(np.median(self.relative_errors)) if self.relative_errors else math.nan
+
+
+def around(
+    space: Space,
+    *,
+    tolerance: float = 0.02,
+    budget: int = 100,
+    surrogate: Surrogate | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+) -> Callable[[Callable[..., Any]], Around]:
+    """Wrap a function so that a surrogate answers in its place wherever it can be trusted.
+
+    A call is answered by the surrogate if the point lies in its domain and the predicted std of every
+    output is below `tolerance` times the predicted value (of an array: root mean squares). Otherwise
+    the function itself runs, and the surrogate learns from it. Outside the space the function always
+    runs, and nothing is learned.
+
+    Args:
+        space: argument -> ``(low, high)``, ``(low, high, unit)``, or a set of the only values that
+            have a meaning. The function may have an argument ``seed`` besides.
+        tolerance: largest relative standard deviation of an answer of the surrogate.
+        budget: most calls of the function itself, earlier sessions in `folder` included.
+        surrogate: recipe; Gaussian processes by default, which need the fewest simulations.
+        seed: every seed handed to the function follows from it.
+        folder: keeps simulations and models for later sessions; one session at a time.
+
+    Raises:
+        TypeError: the space does not fit the function's arguments.
+    """
+
+    def wrap(function: Callable[..., Any]) -> Around:
+        return Around(function, space, tolerance, budget, surrogate, seed, folder)
+
+    return wrap
+
+
+class Around:
+    """A wrapped function; made by `around`. Calls may come from several threads."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        space: Space,
+        tolerance: float,
+        budget: int,
+        surrogate: Surrogate | None,
+        seed: int,
+        folder: str | Path | None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.tolerance, self.budget, self.seed = function, tolerance, budget, seed
+        self.features = tuple(_feature(name, given) for name, given in space.items())
+        self._parameters = _fitting(function, [f.name for f in self.features])
+        if surrogate is None:
+            from surrogates.gaussian_process import GaussianProcess
+
+            surrogate = GaussianProcess()
+        self.surrogate = surrogate
+        self.stats = Stats()
+        self.model: Model | None = None
+        """The surrogate by now; ``None`` before the first training."""
+        self._lock, self._learning = threading.Lock(), threading.Lock()
+        self._simulations: list[Simulation] = []
+        self._shape: Shape | None = None
+        self._next_training = self.surrogate.needed
+        self._keepsake = Keepsake(Path(folder), self.features) if folder is not None else None
+        if self._keepsake is not None:
+            self._remember(self._keepsake)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Answer:
+        """The answer for one point; arguments as the function takes them, texts with units too.
+
+        Raises:
+            BudgetSpentError: only a simulation could answer, and none is left.
+            InvalidQueryError: a unit that does not fit.
+        """
+        x = self._point(args, kwargs)
+        start = time.perf_counter()
+        model, shape = self.model, self._shape
+        forecast = None
+        inside = trusted = False
+        if model is not None and shape is not None and self._within(x):
+            mean, std = (row[0] for row in model.predict(x[None], return_std=True, on_ood="ignore"))
+            inside = bool(model.in_domain(x[None])[0])
+            trusted = inside and shape.relative(mean, std) <= self.tolerance
+            forecast = mean, std
+        with self._lock:
+            spent = self.stats.simulations >= self.budget
+            seconds = time.perf_counter() - start
+            if forecast is not None and (trusted or (spent and inside)):
+                self.stats.lookups += 1
+                self.stats.lookup_seconds += seconds
+            else:
+                self.stats.rejected_seconds += seconds
+                if not spent:
+                    number = self.stats.simulations
+                    self.stats.simulations += 1  # now, so that no other thread spends it too
+        if forecast is not None and shape is not None and (trusted or (spent and inside)):
+            if not trusted:
+                message = (
+                    f"the budget of {self.budget} simulations is spent: this answer has a relative std of "
+                    f"{shape.relative(*forecast):.2g}, where {self.tolerance:g} was asked for"
+                )
+                warnings.warn(message, BudgetSpentWarning, stacklevel=2)
+            return Answer(shape.unflatten(forecast[0]), shape.unflatten(forecast[1]), "surrogate", inside)
+        if spent:
+            where = "inside the space, but no surrogate knows it" if self._within(x) else "outside the space"
+            raise BudgetSpentError(
+                f"the budget of {self.budget} simulations is spent, and {self._words(x)} is {where}; "
+                "raise `budget` or ask elsewhere"
+            )
+        return self._simulate(x, number, forecast, inside)
+
+    def _simulate(self, x: Array, number: int, forecast: tuple[Array, Array] | None, inside: bool) -> Answer:
+        given = {f.name: _plain(value, f) for f, value in zip(self.features, x, strict=True)}
+        if "seed" in self._parameters and "seed" not in given:
+            given["seed"] = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+        start = time.perf_counter()
+        result = self.function(**given)
+        seconds = time.perf_counter() - start
+        shape, y, err = Shape.of(result)
+        with self._lock:
+            if self._shape is None:
+                self._shape = shape
+            elif shape != self._shape:
+                raise ValueError(
+                    f"the function gave {shape}, and {self._shape} before; outputs must not change"
+                )
+            self.stats.simulation_seconds += seconds
+            teaches = self._within(x) and bool(np.isfinite(y).all())
+            done = Simulation(x, y, err, seconds, teaches)
+            self._keep(done)
+            if forecast is not None:
+                self._judge(shape, *forecast, y, err)
+        if teaches:
+            self._learn()
+        std = np.zeros_like(y) if err is None else err
+        return Answer(shape.unflatten(y), shape.unflatten(std), "simulation", inside)
+
+    def _keep(self, done: Simulation) -> None:
+        if done.teaches:
+            self.stats.taught += 1
+            self._simulations.append(done)
+        if self._keepsake is not None and self._shape is not None:
+            self._keepsake.add(done, self._shape)
+
+    def _judge(self, shape: Shape, mean: Array, std: Array, y: Array, err: Array | None) -> None:
+        """Hold a forecast against the simulation that came after it."""
+        total = np.hypot(std, 0.0 if err is None else err)
+        known = total > 0
+        if known.any():
+            self.stats.z2.append(float(np.mean(((y - mean)[known] / total[known]) ** 2)))
+        self.stats.relative_errors.append(shape.relative(y, mean - y))
+
+    def _learn(self) -> None:
+        """Train when enough has come in; one thread does, the others go on with the model there is."""
+        if not self._learning.acquire(blocking=False):
+            return
+        try:
+            with self._lock:
+                known, shape = list(self._simulations), self._shape
+            if len(known) < self._next_training or shape is None:
+                return
+            self._next_training = math.ceil(GROWTH * len(known))
+            start = time.perf_counter()
+            errors = [s.err for s in known]
+            y_err = None if any(e is None for e in errors) else np.array(errors, dtype=np.float64)
+            try:
+                model = self.surrogate.fit(
+                    np.array([s.x for s in known]),
+                    np.array([s.y for s in known]),
+                    y_err,
+                    signature=shape.signature(self.features),
+                    seed=self.seed,
+                )
+            except SurrogateError as error:  # the simulation's answer must not be lost with it
+                warnings.warn(f"nothing was learned: {error}", RuntimeWarning, stacklevel=4)
+                return
+            seconds = time.perf_counter() - start
+            with self._lock:
+                self.model = model
+                self.stats.trainings += 1
+                self.stats.learning_seconds += seconds
+                if self._keepsake is not None:
+                    self._keepsake.save(model, seconds)
+        finally:
+            self._learning.release()
+
+    def _remember(self, keepsake: Keepsake) -> None:
+        """Take up what earlier sessions learned."""
+        known, self._shape, self.stats.learning_seconds = keepsake.read()
+        self.stats.simulations = len(known)
+        self.stats.simulation_seconds = sum(s.seconds for s in known)
+        self._simulations = [s for s in known if s.teaches]
+        self.stats.taught = len(self._simulations)
+        self.model = keepsake.model()
+        if self.model is not None:
+            self._next_training = math.ceil(GROWTH * len(self.model.domain.x))
+
+    def _point(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
+        bound = inspect.Signature(list(self._parameters.values())).bind(*args, **kwargs).arguments
+        extra = [name for name in bound if name not in {f.name for f in self.features}]
+        if extra:
+            raise TypeError(f"`{extra[0]}` is not in the space, so that no answer may depend on it")
+        return np.array([parse_quantity(bound[f.name], f.unit, f.name) for f in self.features])
+
+    def _within(self, x: Array) -> bool:
+        return all(
+            value in f.choices if f.choices else f.low <= value <= f.high
+            for f, value in zip(self.features, x.tolist(), strict=True)
+        )
+
+    def _words(self, x: Array) -> str:
+        return ", ".join(
+            f"{f.name} = {value:g} {f.unit}".rstrip() for f, value in zip(self.features, x, strict=True)
+        )
+
+    def __repr__(self) -> str:
+        s = self.stats
+        name = getattr(self.function, "__name__", "function")
+        return f"<around {name}: {s.simulations} of {self.budget} simulations, {s.lookups} lookups>"
+
+
+def _feature(name: str, given: Any) -> Feature:
+    if isinstance(given, Set):
+        values = tuple(sorted(float(v) for v in given))
+        return Feature(name, "", values[0], values[-1], values)
+    low, high, *unit = given
+    if len(unit) > 1 or not float(low) < float(high):
+        raise TypeError(
+            f"space: {name} is {given!r}; expected (low, high), (low, high, unit) or a set of values"
+        )
+    return Feature(name, unit[0] if unit else "", float(low), float(high))
+
+
+def _fitting(function: Callable[..., Any], names: list[str]) -> Mapping[str, inspect.Parameter]:
+    """The function's parameters, if they fit the space; `seed` is handed in, not asked for."""
+    parameters = inspect.signature(function).parameters
+    absent = [name for name in names if name not in parameters]
+    if absent:
+        raise TypeError(f"space names `{absent[0]}`, but the function takes {', '.join(parameters)}")
+    open_ones = [
+        name
+        for name, p in parameters.items()
+        if name not in (*names, "seed") and p.default is inspect.Parameter.empty
+    ]
+    if open_ones:
+        raise TypeError(f"the function needs `{open_ones[0]}`, which the space does not name")
+    if "seed" in parameters and "seed" not in names:
+        return {**parameters, "seed": parameters["seed"].replace(default=None)}
+    return parameters
+
+
+def _plain(value: float, feature: Feature) -> float | int:
+    """Whole numbers among choices are handed over as such: a valency may index a list."""
+    return int(value) if feature.choices and float(value).is_integer() else float(value)
