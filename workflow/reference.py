@@ -54,12 +54,11 @@ def command_page() -> str:
         "to type. `--json` prints one object. Off a terminal there are no colours and no bars, on one "
         "`NO_COLOR` turns them off. Where DIR may be left out, the newest run under `runs/` is meant.\n",
     ]
+    top = click.Context(cli, info_name="mlaround", terminal_width=96, **cli.context_settings)
     for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
+        command = cli.get_command(top, name)
         assert command is not None
-        context = click.Context(
-            command, info_name=f"mlaround {name}", max_content_width=96, terminal_width=96
-        )
+        context = click.Context(command, parent=top, info_name=name, **command.context_settings)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     codes = [(str(code), meaning) for code, meaning in MEANINGS.items()]
     parts.append("## Exit codes\n\n" + _table(("code", "meaning"), codes))

@@ -49,15 +49,17 @@ class ManyValues(click.Command):
         return super().parse_args(ctx, spelled)
 
 
-def read_pairs(given: Sequence[str], option: str) -> dict[str, str]:
+def read_pairs(given: Sequence[str], option: str, help_command: str) -> dict[str, str]:
     """``name=value`` texts as a dictionary."""
     pairs: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
-            raise Failure(f"{option} {text}: expected name=value, such as {option} gap=3.2", USAGE)
+            raise Failure(
+                f"{option} {text}: expected name=value, such as {option} gap=3.2", USAGE, help_command
+            )
         if name.strip() in pairs:
-            raise Failure(f"{option} {text}: `{name.strip()}` is given twice", USAGE)
+            raise Failure(f"{option} {text}: `{name.strip()}` is given twice", USAGE, help_command)
         pairs[name.strip()] = value.strip()
     return pairs
 

@@ -34,11 +34,23 @@ MEANINGS = {
     INTERRUPTED: "interrupted by Ctrl-C; `mlaround resume` goes on",
 }
 
+ADVICE = {
+    "InvalidInputError": (USAGE, "mlaround simulate KIND --help lists inputs with units and ranges"),
+    "PluginError": (USAGE, "mlaround simulate --help; docs/reference/campaign.md lists every kind"),
+    "InvalidQueryError": (USAGE, "card.md beside the model lists inputs with units and ranges"),
+    "ModelFileError": (NOT_FOUND, "mlaround models, for the versions of a run"),
+    "RunError": (NOT_FOUND, "mlaround status, to see how far the run is"),
+    "RunFolderError": (USAGE, "mlaround status, to see how the run stands"),
+    "ResultFileError": (FAILED, "mlaround resume, which simulates again what was lost"),
+    "EventLogError": (FAILED, "restore events.jsonl from a copy: it was damaged by other hands"),
+}
+"""Errors of the layers below: exit code and what to type next."""
+
 
 class Failure(click.ClickException):
     """An error of the user's world: one message, an exit code, and what to type next."""
 
-    def __init__(self, message: str, exit_code: int, next_command: str = "") -> None:
+    def __init__(self, message: str, exit_code: int, next_command: str) -> None:
         super().__init__(message)
         self._exit_code, self.next_command = exit_code, next_command
 
@@ -50,8 +62,7 @@ class Failure(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message and the next command to stderr."""
         click.echo(f"error: {self.message}", err=True)
-        if self.next_command:
-            click.echo(f"next: {self.next_command}", err=True)
+        click.echo(f"next: {self.next_command}", err=True)
 
 
 class CampaignFailure(Failure):
@@ -74,15 +85,13 @@ def failure_of(error: Exception) -> Failure | None:
         return CampaignFailure(
             str(error), code, "correct the file, then mlaround validate; every key: mlaround schema"
         )
-    name = type(error).__name__
-    if name in ("InvalidInputError", "PluginError"):
-        return Failure(str(error), USAGE, "mlaround simulate KIND --help lists inputs with units and ranges")
-    if name == "InvalidQueryError":
-        return Failure(str(error), USAGE, "card.md beside the model lists inputs with units and ranges")
-    if name == "ModelFileError":
-        return Failure(str(error), NOT_FOUND, "mlaround models, for the versions of a run")
+    # By name, since to import the classes would import numpy and more.
+    if type(error).__name__ in ADVICE:
+        return Failure(str(error), *ADVICE[type(error).__name__])
     if isinstance(error, ModuleNotFoundError):
         return Failure(f"{error.name} is not installed here", MISSING, "mlaround doctor")
+    if isinstance(error, OSError) and error.filename:
+        return Failure(f"{error.filename}: {error.strerror}", FAILED, "mlaround doctor, or another folder")
     return None
 
 
@@ -91,7 +100,7 @@ def unexpected(error: Exception, *, verbose: bool) -> Failure:
     text = "".join(traceback.format_exception(error))
     if verbose:
         click.echo(text, err=True)
-        return Failure(f"unexpected {type(error).__name__}: {error}", FAILED)
+        return Failure(f"unexpected {type(error).__name__}: {error}", FAILED, "mlaround doctor")
     with tempfile.NamedTemporaryFile("w", prefix="mlaround-", suffix=".txt", delete=False) as file:
         file.write(text)
     return Failure(

@@ -17,6 +17,8 @@ from workflow.cli.failures import NOT_FOUND, USAGE, Failure
 if TYPE_CHECKING:
     from surrogates import Model, Prediction
 
+HELP = "mlaround predict --help; card.md beside the model lists its inputs"
+
 
 @click.command("predict", cls=ManyValues)
 @click.argument("folder", metavar="DIR|MODEL", type=click.Path(path_type=Path))
@@ -45,14 +47,14 @@ def command(
             f"{folder} does not exist", NOT_FOUND, "mlaround models, for the models of the newest run"
         )
     if bool(inputs) == (points is not None):
-        raise Failure("give one point with -p name=value ..., or many with -i points.csv", USAGE)
+        raise Failure("give one point with -p name=value ..., or many with -i points.csv", USAGE, HELP)
     import surrogates
 
     model = surrogates.load(folder)
     if points is not None:
         _answer_many(model, points, answers, profiles)
         return
-    given: dict[str, str | float] = dict(read_pairs(inputs, "-p"))
+    given: dict[str, str | float] = dict(read_pairs(inputs, "-p", HELP))
     prediction = model.evaluate(**given)
     if as_json:
         print_json({"schema": "mlaround.predict/1", **prediction.to_json()})
@@ -115,7 +117,7 @@ def _read_points(model: Model, points: Path) -> Any:
     from surrogates.contract import parse_quantity
 
     if not points.is_file():
-        raise Failure(f"{points} does not exist", NOT_FOUND)
+        raise Failure(f"{points} does not exist", NOT_FOUND, HELP)
     features = model.signature.features
     with points.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
@@ -126,7 +128,7 @@ def _read_points(model: Model, points: Path) -> Any:
             from workflow.plugins import suggestion
 
             near = f"; `{missing[0]}`: {suggestion(missing[0], names)}" if names else ""
-            raise Failure(f"{points}:1: no column {', '.join(missing)}{near}", USAGE)
+            raise Failure(f"{points}:1: no column {', '.join(missing)}{near}", USAGE, HELP)
         rows, mistakes = [], []
         for line in reader:
             try:
@@ -139,7 +141,7 @@ def _read_points(model: Model, points: Path) -> Any:
             except ValueError as error:
                 mistakes.append(f"{points}:{reader.line_num}: {error}")
     if mistakes:
-        raise Failure("\n".join(mistakes[:10]), USAGE)
+        raise Failure("\n".join(mistakes[:10]), USAGE, HELP)
     return np.array(rows, dtype=float).reshape(len(rows), len(features))
 
 

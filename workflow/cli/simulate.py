@@ -75,8 +75,9 @@ def command(
     of that mean is the root of the summed squares of their own standard errors, which come from
     blocks, over their number.
     """
-    simulator = _configured(_find(kind), read_pairs(config, "--config"), backend)
-    given = _values(simulator, read_pairs(inputs, "-p"))
+    found_kind, advice = _find(kind), f"mlaround simulate {kind} --help"
+    simulator = _configured(found_kind, read_pairs(config, "--config", advice), backend)
+    given = _values(simulator, read_pairs(inputs, "-p", advice))
     if out is not None and out.exists():
         raise Failure(f"{out} exists and is left as it is", USAGE, "name another file with --out")
     import os

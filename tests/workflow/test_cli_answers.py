@@ -1,0 +1,186 @@
+"""What simulate, predict, plan, models and results answer: the forms that scripts rely on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_run import small_run
+
+from workflow.cli import main
+
+
+class Answer:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]):
+    def run(*arguments: object) -> Answer:
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return Answer(end.value.code, captured.out, captured.err)
+
+    return run
+
+
+SIMULATE = ("simulate", "harmonic", "-p", "stiffness=2.5", "temperature=2", "--config", "samples=2000")
+
+
+def test_simulate_gives_the_fixed_form(ask) -> None:
+    found = ask(*SIMULATE, "--json").json
+    assert found["schema"] == "mlaround.simulate/1"
+    assert found["kind"] == "harmonic"
+    assert found["inputs"] == {"stiffness": 2.5, "temperature": 2.0}
+    assert found["config"]["samples"] == 2000
+    assert found["failures"] == []
+    assert found["wall_seconds"] > 0
+    exact = 2 / 2.5
+    scalar = found["outputs"]["mean_square"]
+    assert abs(scalar["mean"] - exact) < 5 * scalar["stderr"]
+    profile = found["outputs"]["density"]
+    assert len(profile["axis"]["edges"]) == len(profile["axis"]["values"]) + 1 == len(profile["mean"]) + 1
+    assert profile["axis"]["name"] == "x"
+
+
+def test_replicas_are_averaged_with_the_error_of_the_mean(ask) -> None:
+    scalar = ask(*SIMULATE, "--json", "--replicas", 8).json["outputs"]["mean_square"]
+    single, errors = np.array(scalar["replicas"]["mean"]), np.array(scalar["replicas"]["stderr"])
+    assert len(set(single.tolist())) == 8
+    assert scalar["mean"] == pytest.approx(single.mean())
+    assert scalar["stderr"] == pytest.approx(math.sqrt((errors**2).sum()) / 8)
+    assert single.std(ddof=1) == pytest.approx(errors.mean(), rel=0.8), "blocks and replicas tell one error"
+
+
+def test_a_seed_fixes_the_numbers(ask) -> None:
+    values = [ask(*SIMULATE, "--json", "--seed", s).json["outputs"]["mean_square"]["mean"] for s in (1, 1, 2)]
+    assert values[0] == values[1] != values[2]
+
+
+def test_a_replica_that_fails_is_left_out_and_said(ask) -> None:
+    failing = ("simulate", "harmonic", "-p", "stiffness=3", "--config", "breaks_above=2")
+    answer = ask(*failing, "--json", "--replicas", 2)
+    assert answer.code == 1
+    assert [f["replica"] for f in answer.json["failures"]] == [0, 1]
+    assert answer.json["outputs"]["mean_square"]["mean"] is None
+    assert "too stiff" in answer.err
+
+
+def test_simulate_help_lists_inputs_and_settings(ask) -> None:
+    text = ask("simulate", "slit_electrolyte", "--help").out
+    words = [line.split() for line in text.splitlines()]
+    assert ["gap", "nm", "0.5", "to", "20", "required"] in [line[:6] for line in words]
+    assert ["steps", "whole", "number", ">=", "100"] in [line[:5] for line in words]
+
+
+def test_simulate_writes_a_result_file_once(ask, tmp_path: Path) -> None:
+    import h5py
+
+    assert ask(*SIMULATE, "--replicas", 3, "--out", tmp_path / "x.h5").code == 0
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["mean/mean_square"].shape == (3,)
+        assert list(file["inputs"].attrs["names"]) == ["stiffness", "temperature"]
+    assert ask(*SIMULATE, "--out", tmp_path / "x.h5").code == 2
+
+
+def test_units_are_read_on_the_command_line(ask) -> None:
+    point = ("gap=32 angstrom", "cation_valency=1", "concentration=500 mmol/L", "diameter=0.7")
+    quick = ("--config", "ions=60", "steps=400", "--json")
+    found = ask("simulate", "slit_electrolyte", "-p", *point, *quick).json
+    assert found["inputs"]["gap"] == pytest.approx(3.2)
+    assert found["inputs"]["concentration"] == pytest.approx(0.5)
+    assert found["outputs"]["mid_density"]["unit"] == "mol/L"
+
+
+def test_predict_gives_the_fixed_form_and_warns_outside(ask) -> None:
+    inside = ask("predict", small_run(), "-p", "stiffness=3", "temperature=1", "--json")
+    assert inside.code == 0
+    assert set(inside.json) >= {"outputs", "in_domain", "nearest", "source", "seconds"}
+    assert set(inside.json["outputs"]["mean_square"]) == {"mean", "std", "unit"}
+    assert inside.json["outputs"]["density"]["axis"]["name"] == "x"
+    outside = ask("predict", small_run(), "-p", "stiffness=90", "temperature=1", "--json")
+    assert (outside.code, outside.json["in_domain"]) == (0, False)
+    assert outside.err.startswith("warning: outside the model's domain")
+
+
+def test_a_model_folder_answers_too(ask) -> None:
+    answer = ask("predict", small_run() / "models" / "v0001", "-p", "stiffness=3", "temperature=1")
+    assert answer.code == 0
+    assert "mean_square" in answer.out
+
+
+def test_many_points_are_answered_as_one_would_be(ask, tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("temperature,stiffness\n1,3\n1.5,90\n")
+    answer = ask("predict", small_run(), "-i", tmp_path / "points.csv", "-o", tmp_path / "answers.csv")
+    assert answer.code == 0
+    assert "1 of 2 rows lie outside" in answer.err
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "answers.csv").read_text())))
+    assert list(rows[0]) == ["stiffness", "temperature", "mean_square", "mean_square_std", "in_domain"]
+    one = ask("predict", small_run(), "-p", "stiffness=3", "temperature=1", "--json").json
+    assert float(rows[0]["mean_square"]) == pytest.approx(one["outputs"]["mean_square"]["mean"])
+    assert int(rows[0]["in_domain"]) == one["in_domain"]
+    profiles = ask("predict", small_run(), "-i", tmp_path / "points.csv", "--profiles").out
+    assert "density[15]_std" in profiles.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stifness,temperature\n1,2\n", "no column stiffness; `stiffness`: did you mean `stifness`"),
+        ("stiffness,temperature\n1,2\n3,hot\n", "points.csv:3: temperature = 'hot'"),
+        ("", "no column stiffness, temperature"),
+    ],
+)
+def test_points_that_cannot_be_read_have_an_address(ask, tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "points.csv").write_text(text)
+    answer = ask("predict", small_run(), "-i", tmp_path / "points.csv")
+    assert (answer.code, words in answer.err) == (2, True), answer.err
+
+
+def test_models_are_listed_with_scores_and_the_one_in_use(ask) -> None:
+    found = ask("models", small_run(), "--json").json
+    assert [m["version"] for m in found["models"]] == ["v0001", "v0002"]
+    assert found["promoted"] in ("v0001", "v0002")
+    assert sum(m["promoted"] for m in found["models"]) == 1
+    assert "median_relative_error" in ask("models", small_run()).out
+
+
+def test_results_are_a_row_per_simulation(ask) -> None:
+    rows = list(csv.DictReader(io.StringIO(ask("results", small_run()).out)))
+    assert [int(row["replica"]) for row in rows] == list(range(48))
+    assert set(rows[0]) == {
+        *("replica", "task", "state", "held_out", "stiffness", "temperature"),
+        *("mean_square", "mean_square_stderr", "wall_seconds", "seed"),
+    }
+    failed = [row for row in rows if row["state"] == "failed"]
+    assert all(row["mean_square"] == "" for row in failed)
+    assert len({row["seed"] for row in rows}) == 48
+
+
+def test_plan_counts_what_a_run_will_do_and_writes_nothing(ask, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text(
+        "name: x\nsimulator: {kind: harmonic, samples: 200000}\nspace: {stiffness: {values: [1, 2, 3]}}\n"
+        "surrogate: {kind: mlp_ensemble}\nsteering: {kind: grid}\n"
+        "training: {first: 2, every: 1, held_out: 0}\nstop: {simulations: 90}\nresources: {workers: 2}\n"
+    )
+    found = ask("plan", "x.yaml", "--json").json
+    assert found["simulations"] == 3, "a grid ends before the budget does"
+    assert found["trainings"] == 2
+    cost = found["seconds_per_simulation"]
+    assert 0 < cost["low"] <= cost["mean"] <= cost["high"] < 1
+    assert found["core_hours"]["mean"] == pytest.approx(3 * cost["mean"] / 3600)
+    assert all(0 < p["fraction"] <= 1 for p in found["probes"])
+    assert [p.name for p in tmp_path.iterdir()] == ["x.yaml"]
+    assert "core-h" in ask("plan", "x.yaml").out

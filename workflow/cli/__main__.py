@@ -1,0 +1,5 @@
+"""``python -m workflow.cli`` is ``mlaround``."""
+
+from workflow.cli import main
+
+main()
