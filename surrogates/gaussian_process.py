@@ -143,12 +143,14 @@ class GaussianProcess(Surrogate):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
         variance = max(float(u.var()), 1e-12)
         lengths = Matern(np.full(z.shape[1], 2.0), (self.shortest, self.longest), nu=2.5)
         kernel = ConstantKernel(3 * variance, (1e-2 * variance, 1e3 * variance)) * lengths
         kernel += WhiteKernel(1e-4 * variance, (1e-8 * variance, variance))
-        with warnings.catch_warnings():
+        # one thread: small products are slower on several, and the same on any number of cores
+        with warnings.catch_warnings(), threadpool_limits(1):
             # a length or variance at its bound is an answer: the input does not matter, the noise is known
             warnings.simplefilter("ignore", ConvergenceWarning)
             fitted = GaussianProcessRegressor(kernel, alpha=noise).fit(z, u).kernel_

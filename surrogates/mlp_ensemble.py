@@ -157,8 +157,7 @@ def _surplus(encoder: Encoder, networks: Networks, decoder: Decoder, x: Array, f
 
 def _mean(u: Single) -> Array:
     """Mean of the members, array (n, k)."""
-    mean: Array = u.mean(axis=0, dtype=np.float64)
-    return mean
+    return np.asarray(u.mean(axis=0, dtype=np.float64))
 
 
 def _within(u: Single, folds: int) -> Array:
@@ -166,5 +165,6 @@ def _within(u: Single, folds: int) -> Array:
     members, n, k = u.shape
     grouped = u.reshape(members // folds, folds, n, k)
     deviation = (grouped - grouped.mean(axis=0)).reshape(members, n, k).transpose(1, 2, 0)
-    covariance: Array = np.asarray(deviation @ deviation.transpose(0, 2, 1), dtype=np.float64)
-    return np.divide(covariance, members - folds)
+    products = deviation @ deviation.transpose(0, 2, 1)
+    covariance: Array = products.astype(np.float64) / (members - folds)
+    return covariance

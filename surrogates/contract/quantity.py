@@ -43,16 +43,14 @@ def parse_quantity(given: str | float, unit: str, name: str) -> float:
 
 
 def _convert(value: float, given: str, unit: str, refusal: str) -> float:
-    import pint  # imported here: 0.3 s that a plain number need not pay
-
     try:
         return float(_registry().Quantity(value, given).to(unit or "dimensionless").magnitude)
-    except (pint.PintError, AttributeError, ValueError, TypeError, AssertionError) as error:
+    except Exception as error:  # pint's own, and whatever its tokenizer raises on text that is no unit
         raise InvalidQueryError(refusal) from error
 
 
 @lru_cache(maxsize=1)
 def _registry() -> Any:
-    import pint
+    import pint  # imported here: 0.3 s that a plain number need not pay
 
     return pint.UnitRegistry()

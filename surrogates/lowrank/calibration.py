@@ -9,8 +9,9 @@ from surrogates.contract import Signature
 
 Array = NDArray[np.float64]
 
-LEAST, MOST = 0.2, 20.0
-"""Bounds of a calibration factor: noise hides the model's own error where that is small."""
+LEAST, MOST = 0.7, 20.0
+"""Bounds of a calibration factor. Where the noise of the simulations hides the model's own error, any small
+factor gives rms z = 1; the recipe's own std is then taken nearly as it is."""
 
 
 def calibration_factors(

@@ -8,10 +8,13 @@ a conserved average) and costs nothing.
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
 
 from surrogates import Axis, Feature, Signature, Target
+from surrogates.contract import find
 
 Array = NDArray[np.float64]
 
@@ -93,3 +96,20 @@ def data(n: int, seed: int) -> tuple[Array, Array, Array]:
     """Inputs, noisy targets and standard errors of n simulations."""
     x = inputs(n, seed)
     return (x, *simulate(x, seed + 1_000_000))
+
+
+def widths(x: Array) -> Array:
+    """Bin widths of the profile, array (n, BINS)."""
+    gap, diameter = x[:, :1], x[:, 4:]
+    edges = 0.5 * FRACTION * (gap - diameter) + 0.5 * diameter
+    return np.diff(np.concatenate([np.zeros_like(gap), edges], axis=1), axis=1)
+
+
+def fit_bits(kind: str, seed: int) -> str:
+    """Digest of the weights of a small fit."""
+    x, y, err = data(20, seed=1)
+    model = find(kind)().fit(x, y, err, signature=SIGNATURE, seed=seed)
+    bits = hashlib.sha256()
+    for name, array in sorted(model.predictor.arrays().items()):
+        bits.update(name.encode() + array.tobytes())
+    return bits.hexdigest()

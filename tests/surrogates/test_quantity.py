@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from surrogates import InvalidQueryError
+from surrogates.contract import parse_quantity
+
+
+@pytest.mark.parametrize(
+    ("given", "unit", "expected"),
+    [
+        (3.2, "nm", 3.2),
+        (3, "nm", 3.0),
+        ("3.2", "nm", 3.2),
+        ("3.2 nm", "nm", 3.2),
+        ("32 angstrom", "nm", 3.2),
+        ("3.2e-9m", "nm", 3.2),
+        ("0.5 M", "mol/L", 0.5),
+        ("500 mM", "M", 0.5),
+        ("0.5 mol/L", "M", 0.5),
+        ("-1", "", -1.0),
+        ("+.5", "", 0.5),
+    ],
+)
+def test_converts_to_the_declared_unit(given: str | float, unit: str, expected: float) -> None:
+    assert parse_quantity(given, unit, "x") == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("given", "unit"),
+    [
+        ("3 s", "nm"),
+        ("3 nm", ""),
+        ("nm", "nm"),
+        ("3 flurb", "nm"),
+        ("", "nm"),
+        ("1 2", "nm"),
+        (None, "nm"),
+        ("3 )", "nm"),
+    ],
+)
+def test_refuses_what_does_not_convert(given: str, unit: str) -> None:
+    with pytest.raises(InvalidQueryError, match=r"gap = .*: expected a"):
+        parse_quantity(given, unit, "gap")
