@@ -33,9 +33,6 @@ from workflow.table import write_table
 from workflow.tasks import simulate
 from workflow.trainer import Trainer
 
-QUEUED_AHEAD = 2
-"""Tasks in flight per worker: one that runs, and one that waits beside it so that it never does."""
-
 LOSSES = 5
 """How often a task may lose its worker before its replicas are given up."""
 
@@ -246,7 +243,7 @@ class _Engine:
             return
         if self.ending is None:
             waits = self.campaign.deterministic and (self.trainer.busy or self.trainer.due(self.in_flight))
-            room = QUEUED_AHEAD * self.workers - len(self.in_flight)
+            room = self.pool.depth - len(self.in_flight)
             tasks = [self._retry_or_propose() for _ in range(room) if not waits and self._more()]
         else:
             tasks = [self.backlog.popleft() for _ in range(len(self.backlog))]

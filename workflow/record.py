@@ -26,33 +26,44 @@ class State(IntEnum):
     """Its task is recorded as done, but no result of it."""
 
 
-class Column:
-    """A numpy array that grows by doubling.
+class _Table:
+    """Columns of equal length that grow together by doubling."""
 
-    Args:
-        dtype: of the elements.
-        width: of a row; 0 for a plain column.
-        fill: value of elements that were never set.
-    """
-
-    __slots__ = ("_fill", "data", "n")
-
-    def __init__(self, dtype: str, width: int = 0, fill: float = 0) -> None:
-        self.data: NDArray[Any] = np.full((64, width) if width else 64, fill, dtype)
+    def __init__(self) -> None:
         self.n = 0
-        self._fill = fill
+        self.capacity = 64
+        self.columns: list[Column] = []
 
-    def grow(self, n: int) -> None:
-        """Make it at least ``n`` long; the new elements hold the fill value."""
-        if n > len(self.data):
-            larger = np.full((max(n, 2 * len(self.data)), *self.data.shape[1:]), self._fill, self.data.dtype)
-            larger[: len(self.data)] = self.data
-            self.data = larger
-        self.n = max(self.n, n)
+    def column(self, dtype: str, width: int = 0, fill: float = 0) -> Column:
+        """A new column; elements that are never set hold the fill value."""
+        column = Column(self, np.full((self.capacity, width) if width else self.capacity, fill, dtype), fill)
+        self.columns.append(column)
+        return column
+
+    def extend(self, n: int) -> None:
+        """Make it at least ``n`` long."""
+        if n > self.capacity:
+            self.capacity = max(n, 2 * self.capacity)
+            for column in self.columns:
+                shape = (self.capacity, *column.data.shape[1:])
+                larger = np.full(shape, column.fill, column.data.dtype)
+                larger[: self.n] = column.data[: self.n]
+                column.data = larger
+        if n > self.n:
+            self.n = n
+
+
+class Column:
+    """A column of a `_Table`."""
+
+    __slots__ = ("data", "fill", "table")
+
+    def __init__(self, table: _Table, data: NDArray[Any], fill: float) -> None:
+        self.table, self.data, self.fill = table, data, fill
 
     def view(self) -> NDArray[Any]:
         """The elements so far, not a copy."""
-        return self.data[: self.n]
+        return self.data[: self.table.n]
 
 
 class Record:
@@ -89,21 +100,22 @@ class Record:
         self._counts = [0, 0, 0, 0]
         self.duplicated = 0
         self._inputs: Column | None = None
-        self._held_out = Column("?")
-        self._state = Column("u1")
-        self._task = Column("i4", fill=-1)
-        self._wall = Column("f4", fill=np.nan)
-        self._cpu = Column("f4", fill=np.nan)
+        self._by_replica, self._by_task = _Table(), _Table()
+        self._held_out = self._by_replica.column("?")
+        self._state = self._by_replica.column("u1")
+        self._task = self._by_replica.column("i4", fill=-1)
+        self._wall = self._by_replica.column("f4", fill=np.nan)
+        self._cpu = self._by_replica.column("f4", fill=np.nan)
         self._scalars: dict[str, tuple[Column, Column]] = {}
-        self._task_first = Column("i8")
-        self._task_count = Column("i4")
-        self._task_model = Column("i4")
-        self._task_worker = Column("i2", fill=-1)
-        self._task_started = Column("f8", fill=np.nan)
-        self._task_ended = Column("f8", fill=np.nan)
-        self._task_attempts = Column("u1")
-        self._task_cpu = Column("f4", fill=np.nan)
-        self._task_finished = Column("?")
+        self._task_first = self._by_task.column("i8")
+        self._task_count = self._by_task.column("i4")
+        self._task_model = self._by_task.column("i4")
+        self._task_worker = self._by_task.column("i2", fill=-1)
+        self._task_started = self._by_task.column("f8", fill=np.nan)
+        self._task_ended = self._by_task.column("f8", fill=np.nan)
+        self._task_attempts = self._by_task.column("u1")
+        self._task_cpu = self._by_task.column("f4", fill=np.nan)
+        self._task_finished = self._by_task.column("?")
         self._sessions: list[list[float]] = []  # of each controller: first event, last event, workers,
         # busy seconds, first start and last end of a task
 
@@ -295,41 +307,20 @@ class Record:
         task, first, rows = event["task"], event["first"], event["inputs"]
         count, n = len(rows), first + len(rows)
         if self._inputs is None:
-            self._inputs = Column("f8", len(rows[0]))
+            self._inputs = self._by_replica.column("f8", len(rows[0]))
         again = self.replicas - first
         if again > 0:
             self.duplicated += min(again, count)
-        fresh = n - max(first, self.replicas)
-        self._counts[State.PENDING] += max(fresh, 0)
-        for column in (self._inputs, self._held_out, self._state, self._task, self._wall, self._cpu):
-            column.grow(n)
+        self._counts[State.PENDING] += max(0, n - max(first, self.replicas))
+        self._by_replica.extend(n)
+        self._by_task.extend(task + 1)
         _put(self._inputs, first, rows)
         _put(self._held_out, first, event["held_out"])
         self._task.data[first:n] = task
-        self.replicas = max(n, self.replicas)
-        for pair in self._scalars.values():
-            pair[0].grow(self.replicas)
-            pair[1].grow(self.replicas)
-        for column in self._task_columns:
-            column.grow(task + 1)
         self._task_first.data[task] = first
         self._task_count.data[task] = count
         self._task_model.data[task] = event["model"] or 0
-        self.tasks = max(self.tasks, task + 1)
-
-    @property
-    def _task_columns(self) -> tuple[Column, ...]:
-        return (
-            self._task_first,
-            self._task_count,
-            self._task_model,
-            self._task_worker,
-            self._task_started,
-            self._task_ended,
-            self._task_attempts,
-            self._task_cpu,
-            self._task_finished,
-        )
+        self.replicas, self.tasks = self._by_replica.n, self._by_task.n
 
     def _done(self, event: Event) -> None:
         task = event["task"]
@@ -360,9 +351,8 @@ class Record:
         for name, (means, errors) in event["scalars"].items():
             pair = self._scalars.get(name)
             if pair is None:
-                pair = self._scalars[name] = (Column("f8", fill=np.nan), Column("f8", fill=np.nan))
-                pair[0].grow(self.replicas)
-                pair[1].grow(self.replicas)
+                column = self._by_replica.column
+                pair = self._scalars[name] = (column("f8", fill=np.nan), column("f8", fill=np.nan))
             _put(pair[0], first, means[:count])
             _put(pair[1], first, errors[:count])
             complete = complete and len(means) == count and (None not in means)

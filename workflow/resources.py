@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import queue
+import shlex
 import signal
+import socket
+import subprocess
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,10 +60,12 @@ class Pool(ABC):
 
     Attributes:
         workers: how many tasks run at a time.
+        depth: how many tasks to hand over at a time, so that one is ready wherever one ends.
         broken: whether nothing runs any more until `restart`.
     """
 
     workers: int
+    depth: int
     broken: bool = False
 
     @abstractmethod
@@ -98,11 +104,24 @@ def start_pool(resources: Local | Threads, folder: Path, *, workers: int, name: 
 
 
 class ThreadPool(Pool):
-    """Threads of this process. They cannot be killed: what runs is waited for."""
+    """Threads of this process. They cannot be killed: what runs is waited for.
+
+    Twice as many threads as workers share the workers' places (see `computing`): while one waits for
+    the disk to take its results, another computes.
+    """
 
     def __init__(self, workers: int, name: str) -> None:
         self.workers = workers
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self.depth = 3 * workers
+        self._places: queue.SimpleQueue[str] = queue.SimpleQueue()
+        for k in range(workers):
+            self._places.put(f"worker-{k}")
+        self._executor = ThreadPoolExecutor(
+            2 * workers,
+            thread_name_prefix=name,
+            initializer=setattr,
+            initargs=(_thread, "places", self._places),
+        )
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Run ``function(*args)`` on a thread."""
@@ -120,15 +139,32 @@ class ThreadPool(Pool):
         self._executor.shutdown(wait=not kill, cancel_futures=True)
 
 
+_thread = threading.local()
+
+
+@contextmanager
+def computing() -> Iterator[str]:
+    """Be one of the pool's workers, whose name it gives; a task computes inside, and may write outside."""
+    places = getattr(_thread, "places", None)
+    if places is None:  # a process of its own is a worker for all of its life
+        yield f"worker-{os.environ.get('PARSL_WORKER_RANK', '0')}"
+        return
+    name = places.get()
+    try:
+        yield name
+    finally:
+        places.put(name)
+
+
 _GUARD = (
-    "import ctypes, os, runpy, signal, sys; os.setsid(); "
+    "import ctypes, os, runpy, signal, sys; "
     "sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0); "
     "os.getppid() == {parent} or sys.exit('the controller is gone'); "
-    "runpy.run_module('parsl.executors.high_throughput.interchange', run_name='__main__')"
+    "os.getpgrp() == os.getpid() or os.setsid(); "
+    "runpy.run_module('parsl.executors.high_throughput.{module}', run_name='__main__', alter_sys=True)"
 )
-"""Runs Parsl's interchange in a session of its own, out of reach of the terminal's Ctrl-C, and lets the
-system kill it with its parent (prctl's PR_SET_PDEATHSIG is 1): by itself it would live for ever. The
-managers miss its heartbeats then, and end with their workers."""
+"""Runs a process of Parsl's in a session of its own, out of reach of the terminal's Ctrl-C, and lets the
+system kill it with its parent (prctl's PR_SET_PDEATHSIG is 1): the interchange would live for ever."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -142,16 +178,16 @@ WATCH_PERIOD = 0.5
 class ParslPool(Pool):
     """Worker processes on this machine, by Parsl's HighThroughputExecutor.
 
-    The executor is driven without Parsl's DataFlowKernel: the engine has its own dependencies,
-    retries and record, and starts and submits faster so. A thread of the pool starts the executor and
-    then watches its processes. The thread lives as long as the pool, because the system ties the
-    interchange's life to the thread that started it.
+    The executor is driven without Parsl's DataFlowKernel, and its one block is started here: the
+    engine has its own dependencies, retries and record, and so the first result is there sooner and a
+    task costs the controller less. A thread of the pool starts the processes and then watches them.
+    It lives as long as the pool, because the system ties their lives to the thread that started them.
     """
 
     def __init__(self, folder: Path, workers: int, name: str) -> None:
         self.workers = workers
-        self.name = name
-        self._folder = folder
+        self.depth = 2 * workers
+        self._name, self._folder = name, folder
         self._starts = 0
         self._lock = threading.Lock()
         self._outstanding: set[Future[Any]] = set()
@@ -160,21 +196,19 @@ class ParslPool(Pool):
     def _start(self) -> None:
         self.broken = False
         self._executor: Any = None
-        self._block: tuple[int, int] | None = None
-        """Process and process group of the manager and its workers."""
         self._error: BaseException | None = None
         self._ready, self._closing = threading.Event(), threading.Event()
         self._starts += 1
-        self._thread = threading.Thread(
-            target=self._live, args=(self._folder / f"{self.name}-{self._starts}",), name=f"{self.name}-pool"
-        )
+        folder = self._folder / f"{self._name}-{os.getpid()}-{self._starts}"
+        self._thread = threading.Thread(target=self._live, args=(folder,), name=f"{self._name}-pool")
         self._thread.daemon = True
         self._thread.start()
 
     def _live(self, folder: Path) -> None:
         try:
-            self._executor = self._launch(folder)
-            self._add_block()
+            folder.mkdir(parents=True)
+            self._executor = _executor(folder, self.workers, self._name)
+            self._executor.start()
         except BaseException as error:
             self._error = error
             return
@@ -184,47 +218,9 @@ class ParslPool(Pool):
             if self._executor.interchange_proc.poll() is not None:
                 self._lose_all("the interchange died")
                 return
-            if self._block is not None and not _lives(self._block[0]):
+            if self._executor.manager.poll() is not None:
                 # Its tasks are reported as lost by the interchange when it misses the heartbeats.
-                self._end_block()
-                self._add_block()
-
-    def _launch(self, folder: Path) -> Any:
-        from parsl.executors import HighThroughputExecutor
-        from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
-        from parsl.launchers import SimpleLauncher
-        from parsl.providers import LocalProvider
-
-        folder.mkdir(parents=True, exist_ok=True)
-        # One thread per worker; the environment's own interpreter, whatever PATH says.
-        single = " ".join(f"{name}=1" for name in _THREAD_VARIABLES)
-        manager = f"exec {sys.executable} -m parsl.executors.high_throughput.process_worker_pool"
-        executor = HighThroughputExecutor(
-            label=self.name,
-            provider=LocalProvider(
-                launcher=SimpleLauncher(), init_blocks=0, max_blocks=1, worker_init=f"export {single}"
-            ),
-            launch_cmd=DEFAULT_LAUNCH_CMD.replace("process_worker_pool.py", manager, 1),
-            interchange_launch_cmd=[sys.executable, "-c", _GUARD.format(parent=os.getpid())],
-            address="127.0.0.1",
-            max_workers_per_node=self.workers,
-            cores_per_worker=1e-6,  # max_workers_per_node alone decides
-            cpu_affinity="none",
-            heartbeat_period=HEARTBEAT_PERIOD,
-            heartbeat_threshold=HEARTBEAT_THRESHOLD,
-            block_error_handler=False,
-        )
-        executor.run_dir = str(folder)
-        executor.run_id = self.name
-        executor.provider.script_dir = str(folder)
-        executor.start()
-        return executor
-
-    def _add_block(self) -> None:
-        (block,) = self._executor.scale_out_facade(1)
-        process = int(self._executor.blocks_to_job_id[block])
-        # Remembered now: when the leader is gone, nobody can tell which group it led.
-        self._block = (process, os.getpgid(process))
+                self._executor.start_manager()
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Run ``function(*args)`` on a worker."""
@@ -232,6 +228,7 @@ class ParslPool(Pool):
         if self._error is not None:
             raise self._error
         future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()  # what was handed over cannot be withdrawn
         with self._lock:
             if self.broken:
                 future.set_exception(PoolLostError("the pool is broken"))
@@ -276,24 +273,84 @@ class ParslPool(Pool):
         self._ready.wait()
         self._closing.set()
         self._thread.join()
-        if self._executor is None:
-            return
-        self._end_block()
-        self._executor.shutdown()
-        self._executor.interchange_proc.wait()
+        if self._executor is not None and self._error is None:
+            self._executor.end_manager()
+            self._executor.shutdown()
+            self._executor.interchange_proc.wait()
         self._lose_all("the pool was closed")
 
-    def _end_block(self) -> None:
-        """Kill a block whole. The provider would end a live manager, but not what a dead one left."""
-        block, self._block = self._block, None
-        if block is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(block[1], signal.SIGKILL)
+
+def _executor(folder: Path, workers: int, name: str) -> Any:
+    """Parsl's executor with its one block on this machine."""
+    from parsl.executors import HighThroughputExecutor
+    from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
+    from parsl.providers import LocalProvider
+
+    def guarded(module: str) -> list[str]:
+        return [sys.executable, "-c", _GUARD.format(parent=os.getpid(), module=module)]
+
+    class Executor(HighThroughputExecutor):  # type: ignore[misc]  # Parsl ships no types
+        """Starts its manager beside the interchange instead of after it."""
+
+        manager: subprocess.Popen[bytes] | None = None
+        command: tuple[str, ...] = ()
+        started = 0
+
+        def _start_local_interchange_process(self) -> None:
+            # A manager waits for an interchange that is not there yet. Should Parsl rename this method,
+            # the manager is started by `initialize_scaling` at the end of `start`, half a second later.
+            self.initialize_scaling()
+            super()._start_local_interchange_process()
+
+        def initialize_scaling(self) -> None:
+            if self.manager is None:
+                super().initialize_scaling()
+                self.start_manager()
+
+        def start_manager(self) -> None:
+            self.end_manager()
+            command = shlex.split(self.launch_cmd.format(block_id=self.started))
+            self.started += 1
+            with (folder / "manager.out").open("ab") as output:
+                self.manager = subprocess.Popen(
+                    guarded("process_worker_pool") + command[1:],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    # One thread to a worker: the others are busy with replicas of their own.
+                    env=os.environ | dict.fromkeys(_THREAD_VARIABLES, "1"),
+                )
+
+        def end_manager(self) -> None:
+            """Kill the manager, if it lives, and whatever it left behind."""
+            if self.manager is not None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.manager.pid, signal.SIGKILL)
+                self.manager.wait()
+
+    executor = Executor(
+        label=name,
+        provider=LocalProvider(init_blocks=0, max_blocks=1),
+        launch_cmd=DEFAULT_LAUNCH_CMD,
+        interchange_launch_cmd=guarded("interchange"),
+        address="127.0.0.1",
+        worker_port=_free_port(),
+        max_workers_per_node=workers,
+        cores_per_worker=1e-6,  # max_workers_per_node alone decides
+        prefetch_capacity=workers,
+        cpu_affinity="none",
+        heartbeat_period=HEARTBEAT_PERIOD,
+        heartbeat_threshold=HEARTBEAT_THRESHOLD,
+        block_error_handler=False,
+    )
+    executor.run_dir = str(folder)
+    executor.run_id = name
+    return executor
 
 
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 from functools import lru_cache
 from typing import Any
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from simulators import Failure, InvalidInputError, Observations, Simulator
 from workflow.folder import RunFolder
 from workflow.plugins import by_path, find
+from workflow.resources import computing
 from workflow.results import summary, write_result
 from workflow.seeds import replica_seeds
 
@@ -46,17 +46,12 @@ def simulate(request: Request) -> dict[str, Any]:
     inputs = np.array(request["inputs"], dtype=np.float64)
     replicas = np.arange(request["first"], request["first"] + len(inputs))
     seeds = replica_seeds(request["seed"], replicas)
-    started, cpu = time.time(), cpu_seconds()
-    observations = _observe(simulator, names, inputs, seeds)
+    with computing() as worker:
+        started, cpu = time.time(), cpu_seconds()
+        observations = _observe(simulator, names, inputs, seeds)
+        attributes = {"task": request["task"], "worker": worker, "started": started}
+        attributes |= {"ended": time.time(), "cpu": round(cpu_seconds() - cpu, 6)}
     path = folder.result(request["task"])
-    spent = round(cpu_seconds() - cpu, 6)
-    attributes = {
-        "task": request["task"],
-        "worker": _worker(),
-        "started": started,
-        "ended": time.time(),
-        "cpu": spent,
-    }
     write_result(
         path,
         simulator,
@@ -67,7 +62,8 @@ def simulate(request: Request) -> dict[str, Any]:
         observations=observations,
         attributes=attributes,
     )
-    attributes |= {"ended": time.time(), "cpu": round(cpu_seconds() - cpu, 6)}
+    if in_process_of_its_own():  # else the worker was free for another task in the meantime
+        attributes |= {"ended": time.time(), "cpu": round(cpu_seconds() - cpu, 6)}
     scalars = {
         output.name: [observations.mean[output.name], observations.stderr[output.name]]
         for output in simulator.outputs
@@ -154,18 +150,18 @@ def add_to_path(search: str | None) -> None:
 def cpu_seconds() -> float:
     """Processor time that this worker has used."""
     # Beside other threads of the controller, the process's clock would count their work too.
-    return time.process_time() if "PARSL_WORKER_RANK" in os.environ else time.thread_time()
+    return time.process_time() if in_process_of_its_own() else time.thread_time()
 
 
-def _worker() -> str:
-    rank = os.environ.get("PARSL_WORKER_RANK")
-    return f"worker-{rank}" if rank is not None else threading.current_thread().name
+def in_process_of_its_own() -> bool:
+    """Whether this process is a worker, rather than the controller with workers among its threads."""
+    return "PARSL_WORKER_RANK" in os.environ
 
 
 @lru_cache(maxsize=1)
 def settle() -> None:
     """Prepare a worker process, once: it dies with its parent, and Ctrl-C is the controller's to handle."""
-    if "PARSL_WORKER_RANK" not in os.environ:
+    if not in_process_of_its_own():
         return
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
