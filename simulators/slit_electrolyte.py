@@ -71,8 +71,8 @@ class SlitElectrolyte(Simulator):
         le=20_000,
         description="ions of both kinds together; rounded to the nearest number that is neutral",
     )
-    steps: int = Field(200_000, ge=100, description="time steps, equilibration included")
-    timestep: float = Field(0.005, gt=0, le=0.1, description="time step (tau)")
+    steps: int = Field(100_000, ge=100, description="time steps, equilibration included")
+    timestep: float = Field(0.01, gt=0, le=0.1, description="time step (tau)")
     equilibration: float = Field(
         0.1, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"
     )

@@ -63,6 +63,7 @@ def allocate(cations: int, anions: int) -> tuple[Ions, NDArray[np.intp]]:
     occupied = np.concatenate([np.arange(cations), np.arange(start, start + anions)])
     ions.present[occupied] = 1
     empty = np.flatnonzero(ions.present == 0)
-    ions.apart[empty] = 2.0**33 * (1 + np.arange(empty.size))
+    # So far that a Coulomb force from there is lost in rounding, yet its square is a float32.
+    ions.apart[empty] = 1e14 * (1 + np.arange(empty.size))
     ions.wall_depth[empty] = 1e6  # a wall too far to feel
     return ions, occupied
