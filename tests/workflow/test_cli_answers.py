@@ -63,6 +63,18 @@ def test_replicas_are_averaged_with_the_error_of_the_mean(ask) -> None:
     assert single.std(ddof=1) == pytest.approx(errors.mean(), rel=0.8), "blocks and replicas tell one error"
 
 
+def test_a_simulator_of_ones_own_is_named_by_import_path(ask, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "my_own_wells.py").write_text(
+        "from typing import Any\nfrom simulators.harmonic import Harmonic\n"
+        "class Wells(Harmonic):\n    kind: Any\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = ask("simulate", "my_own_wells:Wells", "-p", "stiffness=2", "--json").json
+    assert found["kind"] == found["config"]["kind"] == "my_own_wells:Wells"
+    assert ask("simulate", "my_own_wells:Walls", "-p", "stiffness=2").code == 2
+
+
 def test_a_seed_fixes_the_numbers(ask) -> None:
     values = [ask(*SIMULATE, "--json", "--seed", s).json["outputs"]["mean_square"]["mean"] for s in (1, 1, 2)]
     assert values[0] == values[1] != values[2]

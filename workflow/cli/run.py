@@ -35,7 +35,7 @@ def command(file: Path, folder: Path | None, overrides: tuple[str, ...]) -> None
     from workflow.engine import run_campaign
 
     click.echo(f"run folder {shown(run.path)}", err=True)
-    text, source = file.read_text(encoding="utf-8-sig"), file.absolute()
+    text, source = file.read_text(encoding="utf-8-sig"), file.resolve()
     control(
         run,
         lambda on_update: run_campaign(campaign, run.path, text=text, source=source, on_update=on_update),

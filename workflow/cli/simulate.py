@@ -76,7 +76,7 @@ def command(
     blocks, over their number.
     """
     found_kind, advice = _find(kind), f"mlaround simulate {kind} --help"
-    simulator = _configured(found_kind, read_pairs(config, "--config", advice), backend)
+    simulator = _configured(kind, found_kind, read_pairs(config, "--config", advice), backend)
     given = _values(simulator, read_pairs(inputs, "-p", advice))
     if out is not None and out.exists():
         raise Failure(f"{out} exists and is left as it is", USAGE, "name another file with --out")
@@ -136,7 +136,7 @@ def _find(kind: str) -> type[Simulator]:
     return cast("type[Simulator]", named(kind, "simulators", Simulator))
 
 
-def _configured(found: type[Simulator], config: dict[str, str], backend: str | None) -> Simulator:
+def _configured(kind: str, found: type[Simulator], config: dict[str, str], backend: str | None) -> Simulator:
     """The simulator with its settings, read as YAML."""
     from pydantic import ValidationError
 
@@ -145,12 +145,10 @@ def _configured(found: type[Simulator], config: dict[str, str], backend: str | N
     if backend and "backend" in found.model_fields:
         config["backend"] = backend
     elif backend == "cuda":
-        raise Failure(
-            f"{found.__name__} has no cuda backend", MISSING, "the same command without --backend cuda"
-        )
+        raise Failure(f"{kind} has no cuda backend", MISSING, "the same command without --backend cuda")
     values = {key: parse_document(text, f"--config {key}").data for key, text in config.items()}
     try:
-        return found(**values)
+        return found(**{"kind": kind, **values})
     except ValidationError as error:
         from workflow.plugins import suggestion
 
@@ -160,7 +158,6 @@ def _configured(found: type[Simulator], config: dict[str, str], backend: str | N
             unknown = e["type"] == "extra_forbidden"
             hint = f"no such setting; {suggestion(key, found.model_fields)}" if unknown else e["msg"]
             lines.append(f"--config {key}={config.get(key, '')}: {hint}")
-        kind = found.__module__.rpartition(".")[2]
         raise Failure("\n".join(lines), USAGE, f"mlaround simulate {kind} --help") from None
 
 
