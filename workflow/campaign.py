@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PositiveInt,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from simulators import Simulator
 from surrogates import Surrogate
@@ -40,6 +50,15 @@ class Range(Part):
         (), description="the only values that have a meaning, valencies say"
     )
     value: Quantity | None = Field(None, description="a constant of the campaign")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The keys or one of the short forms, so that editors accept what `_short_forms` does."""
+        quantity = {"type": ["number", "string"]}
+        pair = {"type": "array", "items": quantity, "minItems": 2, "maxItems": 2}
+        return {"anyOf": [handler.resolve_ref_schema(handler(schema)), pair, quantity]}
 
     @model_validator(mode="before")
     @classmethod

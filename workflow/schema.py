@@ -13,4 +13,7 @@ def schema_text() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Campaign.model_json_schema(),
     }
+    # Without a kind it is this machine: several members match then, and any will do.
+    resources = schema["properties"]["resources"]
+    resources["anyOf"] = resources.pop("oneOf")
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"

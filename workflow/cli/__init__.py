@@ -7,6 +7,7 @@ before a command needs it, so that `mlaround --help` and `status` answer at once
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("interrupted", err=True)
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
-        sys.stderr.close()
+        # Python would flush into the closed pipe once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except click.ClickException as error:
         error.show()

@@ -41,7 +41,7 @@ def command(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
         ("trainings", f"at most {found.trainings}, beside the simulations; not in these hours"),
         ("wall time", f"{duration(found.wall_seconds[1])} on {found.workers} workers{ceiling}"),
         ("disk", f"about {size(found.disk_bytes)} in {found.files} files"),
-        ("estimate from", f"{len(found.probes)} simulations, {length}"),
+        ("estimate from", f"{len(found.probes)} simulations, {length}, on this machine as it is now"),
     ]
     click.echo(f"campaign {campaign.name} ({file})")
     click.echo(table(rows, indent="  "))
