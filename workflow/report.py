@@ -77,18 +77,17 @@ def render(run: Run) -> str:
 
 
 def _headline(run: Run) -> str:
-    status = run.status
-    counts, speedup = status["simulations"], status["effective_speedup"]
-    overall = (status["scores"] or {}).get("overall") or {}
+    record, scores, speedup = run.record, run.scores, run.effective_speedup()
+    overall = scores.get("overall") or {}
     tiles = [
-        ("state", status["state"], ""),
-        ("simulations", f"{counts['done']:,}", f"{counts['failed']} failed, {counts['pending']} pending"),
-        ("wall time", duration(status["seconds"]), _counted(run.record.workers, "worker")),
-        ("model in use", status["model"] or "none yet", ""),
+        ("state", run.state, (record.run_stopped or {}).get("reason", "")),
+        ("simulations", f"{record.done:,}", f"{record.failed} failed, {record.pending} pending"),
+        ("wall time", duration(record.elapsed), _counted(record.workers, "worker")),
+        ("model in use", _in_use(run), ""),
     ]
     if overall.get("median_relative_error") is not None:
         error = f"{100 * overall['median_relative_error']:.2g} %"
-        tiles.append(("median relative error", error, f"on {status['scores']['n']} held-out simulations"))
+        tiles.append(("median relative error", error, f"on {scores['n']} held-out simulations"))
     if speedup["value"] is not None:
         factor = times(speedup["value"]).removesuffix(" times") + "×"
         tiles.append(("effective speedup", factor, f"at {speedup['n_lookup']:,.0f} lookups"))
@@ -96,7 +95,7 @@ def _headline(run: Run) -> str:
         f"<div><dt>{_text(name)}</dt><dd>{_text(value)}<small>{_text(more)}</small></dd></div>"
         for name, value, more in tiles
     )
-    judged = verdict(status["scores"])
+    judged = verdict(scores)
     words = "".join(f"<p>{_text(' '.join(part))}</p>" for part in (judged.sentences, (speedup["sentence"],)))
     return (
         f"<header><h1>{_text(run.folder.name)}</h1><p class=soft>{_text(_asked(run))}</p></header>"
@@ -145,7 +144,7 @@ def _question(run: Run) -> str:
 def _accuracy(run: Run) -> str:
     parts: list[Callable[[], Figure]] = [run.plot.profiles] if run.signature.axes else []
     parts += [run.plot.parity, run.plot.calibration, run.plot.learning_curve]
-    scores = (run.record.promoted_model or {}).get("scores") or {}
+    scores = run.scores
     rows = [
         (name, *(_number(values[score]) if score in values else "" for score in MEANING))
         for name, values in {**scores.get("targets", {}), "overall": scores.get("overall", {})}.items()
@@ -252,8 +251,7 @@ def _card(run: Run) -> str:
         card = run.surrogate().card()
     except RunError as error:
         return f"<p>{_text(str(error))}.</p>"
-    version = _text(run.status["model"])
-    return f"<details><summary>The card of {version}</summary><pre>{_text(card)}</pre></details>"
+    return f"<details><summary>The card of {_in_use(run)}</summary><pre>{_text(card)}</pre></details>"
 
 
 def _provenance(run: Run) -> str:
@@ -334,6 +332,11 @@ def _number(value: float | None) -> str:
 
 def _middle(low: float, high: float, values: Sequence[float]) -> str:
     return f"{values[len(values) // 2] if values else 0.5 * (low + high):g}"
+
+
+def _in_use(run: Run) -> str:
+    promoted = run.record.promoted
+    return "none yet" if promoted is None else run.folder.model(promoted).name
 
 
 def _counted(n: int, word: str) -> str:

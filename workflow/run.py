@@ -108,33 +108,33 @@ class Run:
         """``starting``, ``running``, ``finished``, ``stopped``, ``interrupted`` or ``failed``."""
         if self.folder.controller_alive():
             return "running"
-        if self._process is not None and self._process.poll() is None:
-            return "starting"
         record = self.record
         if record.run_stopped is not None:
             return str(record.run_stopped["state"])
-        return "interrupted" if record.run_started else "starting"
+        if record.run_started:
+            return "interrupted"
+        return "starting"
 
     @property
     def status(self) -> dict[str, Any]:
-        """The run's state in numbers: simulations by outcome, seconds, the model in use, the speedup."""
-        record = self.record
-        return {
-            "run": self.folder.name,
-            "state": self.state,
-            "simulations": {
-                "planned": self.campaign.stop.simulations,
-                "proposed": record.replicas,
-                "done": record.done,
-                "failed": record.failed,
-                "pending": record.pending,
-            },
-            "failures": dict(record.failure_counts),
-            "seconds": record.elapsed,
-            "model": None if record.promoted is None else _version(record.promoted),
-            "scores": (record.promoted_model or {}).get("scores"),
-            "effective_speedup": effective_speedup(record),
-        }
+        """The run by now, in the form of ``status.json``: simulations, workers, model, speedup, failures."""
+        from workflow.status import status
+
+        record, state = self.record, self.state
+        return status(
+            record,
+            name=self.campaign.name,
+            run=self.folder.name,
+            total=self.campaign.stop.simulations,
+            running=record.pending if state == "running" else 0,
+            state=state,
+            reason=(record.run_stopped or {}).get("reason"),
+        )
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """Scores of the model in use on held-out simulations; empty before there are any."""
+        return (self.record.promoted_model or {}).get("scores") or {}
 
     def effective_speedup(self, n_lookup: float = 1_000_000) -> dict[str, Any]:
         """The effective speedup as measured on this run; see `workflow.speedup.effective_speedup`."""
@@ -314,14 +314,14 @@ class Run:
         """
         seen = -1
         while True:
-            over = self.state not in ("starting", "running") or self._abandoned()
+            waiting = self._waiting()  # asked first: what comes in meanwhile is still shown
             if self.record.events != seen:
                 seen = self.record.events
                 if callable(progress):
                     progress(self.status)
                 elif progress:
                     print(self, file=sys.stderr)
-            if over:
+            if not waiting:
                 break
             time.sleep(POLL)
         if self._process is not None and self._process.wait() in FAILED:
@@ -334,9 +334,10 @@ class Run:
         """Ask the controller to stop; running tasks are finished, and ``mlaround resume`` goes on."""
         self.folder.request("stop")
 
-    def _abandoned(self) -> bool:
-        """Whether nobody is about to start what never started."""
-        return self._process is None and not self.record.run_started
+    def _waiting(self) -> bool:
+        if self._process is not None:
+            return self._process.poll() is None
+        return self.folder.controller_alive() is not None
 
     def _number(self, version: int | str | None) -> int:
         if version is None:
@@ -359,17 +360,14 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        status = self.status
-        speedup, scores = status["effective_speedup"], (status["scores"] or {}).get("overall") or {}
+        record, overall = self.record, self.scores.get("overall") or {}
         rows = {
-            "state": status["state"],
-            "simulations": "{done} done, {failed} failed, {pending} pending of {planned}".format(
-                **status["simulations"]
-            ),
-            "model": status["model"] or "none yet",
-            "held-out median relative error": _percent(scores.get("median_relative_error")),
-            "95 % interval covers": _percent(scores.get("coverage")),
-            "effective speedup": speedup["sentence"],
+            "state": self.state,
+            "simulations": f"{record.done} done, {record.failed} failed of {self.campaign.stop.simulations}",
+            "model": "none yet" if record.promoted is None else _version(record.promoted),
+            "held-out median relative error": _percent(overall.get("median_relative_error")),
+            "95 % interval covers": _percent(overall.get("coverage")),
+            "effective speedup": self.effective_speedup()["sentence"],
             "folder": str(self.folder.path),
         }
         cells = "".join(
@@ -378,7 +376,7 @@ class Run:
             for k, v in rows.items()
             if v
         )
-        return f"<table><caption>{html.escape(status['run'])}</caption>{cells}</table>"
+        return f"<table><caption>{html.escape(self.folder.name)}</caption>{cells}</table>"
 
 
 def _percent(value: float | None) -> str:

@@ -113,6 +113,17 @@ class Stats:
         return float(np.median(self.relative_errors)) if self.relative_errors else math.nan
 
 
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What a model says of one point: flat rows (columns,), and the largest relative std of the outputs."""
+
+    shape: Shape
+    mean: Array
+    std: Array
+    inside: bool
+    relative: float
+
+
 def around(
     space: Space,
     *,
@@ -190,47 +201,61 @@ class Around:
         """
         x = self._point(args, kwargs)
         start = time.perf_counter()
-        model, shape = self.model, self._shape
-        forecast = None
-        inside = trusted = False
-        if model is not None and shape is not None and self._within(x):
-            mean, std = (row[0] for row in model.predict(x[None], return_std=True, on_ood="ignore"))
-            inside = bool(model.in_domain(x[None])[0])
-            trusted = inside and shape.relative(mean, std) <= self.tolerance
-            forecast = mean, std
+        while True:
+            model = self.model
+            forecast = self._ask(model, x)
+            if forecast is not None and forecast.relative <= self.tolerance and forecast.inside:
+                return self._answer(forecast, time.perf_counter() - start)
+            asking = time.perf_counter() - start
+            with self._learning:  # a training that is under way may make a simulation needless
+                if self.model is model:
+                    break
         with self._lock:
-            spent = self.stats.simulations >= self.budget
-            seconds = time.perf_counter() - start
-            if forecast is not None and (trusted or (spent and inside)):
-                self.stats.lookups += 1
-                self.stats.lookup_seconds += seconds
-            else:
-                self.stats.rejected_seconds += seconds
-                if not spent:
-                    number = self.stats.simulations
-                    self.stats.simulations += 1  # now, so that no other thread spends it too
-        if forecast is not None and shape is not None and (trusted or (spent and inside)):
-            if not trusted:
-                message = (
-                    f"the budget of {self.budget} simulations is spent: this answer has a relative std of "
-                    f"{shape.relative(*forecast):.2g}, where {self.tolerance:g} was asked for"
-                )
-                warnings.warn(message, BudgetSpentWarning, stacklevel=2)
-            return Answer(shape.unflatten(forecast[0]), shape.unflatten(forecast[1]), "surrogate", inside)
-        if spent:
-            where = "inside the space, but no surrogate knows it" if self._within(x) else "outside the space"
+            number = self.stats.simulations
+            if number < self.budget:
+                self.stats.simulations += 1  # now, so that no other thread spends it too
+                self.stats.rejected_seconds += asking
+        if number < self.budget:
+            return self._simulate(x, number, forecast)
+        if forecast is None or not forecast.inside:
+            where = "where no surrogate knows it" if self._within(x) else "outside the space"
             raise BudgetSpentError(
                 f"the budget of {self.budget} simulations is spent, and {self._words(x)} is {where}; "
                 "raise `budget` or ask elsewhere"
             )
-        return self._simulate(x, number, forecast, inside)
+        message = (
+            f"the budget of {self.budget} simulations is spent: this answer has a relative std of "
+            f"{forecast.relative:.2g}, where {self.tolerance:g} was asked for"
+        )
+        warnings.warn(message, BudgetSpentWarning, stacklevel=2)
+        return self._answer(forecast, asking)
 
-    def _simulate(self, x: Array, number: int, forecast: tuple[Array, Array] | None, inside: bool) -> Answer:
+    def _ask(self, model: Model | None, x: Array) -> Forecast | None:
+        """What the model says of a point of the space."""
+        shape = self._shape
+        if model is None or shape is None or not self._within(x):
+            return None
+        mean, std = (row[0] for row in model.predict(x[None], return_std=True, on_ood="ignore"))
+        return Forecast(shape, mean, std, bool(model.in_domain(x[None])[0]), shape.relative(mean, std))
+
+    def _answer(self, forecast: Forecast, seconds: float) -> Answer:
+        with self._lock:
+            self.stats.lookups += 1
+            self.stats.lookup_seconds += seconds
+        value, std = (forecast.shape.unflatten(row) for row in (forecast.mean, forecast.std))
+        return Answer(value, std, "surrogate", forecast.inside)
+
+    def _simulate(self, x: Array, number: int, forecast: Forecast | None) -> Answer:
         given = {f.name: _plain(value, f) for f, value in zip(self.features, x, strict=True)}
         if "seed" in self._parameters and "seed" not in given:
             given["seed"] = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
         start = time.perf_counter()
-        result = self.function(**given)
+        try:
+            result = self.function(**given)
+        except BaseException:
+            with self._lock:
+                self.stats.simulations -= 1
+            raise
         seconds = time.perf_counter() - start
         shape, y, err = Shape.of(result)
         with self._lock:
@@ -245,11 +270,13 @@ class Around:
             done = Simulation(x, y, err, seconds, teaches)
             self._keep(done)
             if forecast is not None:
-                self._judge(shape, *forecast, y, err)
+                self._judge(forecast, y, err)
         if teaches:
             self._learn()
         std = np.zeros_like(y) if err is None else err
-        return Answer(shape.unflatten(y), shape.unflatten(std), "simulation", inside)
+        return Answer(
+            shape.unflatten(y), shape.unflatten(std), "simulation", forecast is not None and forecast.inside
+        )
 
     def _keep(self, done: Simulation) -> None:
         if done.teaches:
@@ -258,19 +285,17 @@ class Around:
         if self._keepsake is not None and self._shape is not None:
             self._keepsake.add(done, self._shape)
 
-    def _judge(self, shape: Shape, mean: Array, std: Array, y: Array, err: Array | None) -> None:
+    def _judge(self, forecast: Forecast, y: Array, err: Array | None) -> None:
         """Hold a forecast against the simulation that came after it."""
-        total = np.hypot(std, 0.0 if err is None else err)
+        error, total = forecast.mean - y, np.hypot(forecast.std, 0.0 if err is None else err)
         known = total > 0
         if known.any():
-            self.stats.z2.append(float(np.mean(((y - mean)[known] / total[known]) ** 2)))
-        self.stats.relative_errors.append(shape.relative(y, mean - y))
+            self.stats.z2.append(float(np.mean((error[known] / total[known]) ** 2)))
+        self.stats.relative_errors.append(forecast.shape.relative(y, error))
 
     def _learn(self) -> None:
-        """Train when enough has come in; one thread does, the others go on with the model there is."""
-        if not self._learning.acquire(blocking=False):
-            return
-        try:
+        """Train when enough has come in."""
+        with self._learning:
             with self._lock:
                 known, shape = list(self._simulations), self._shape
             if len(known) < self._next_training or shape is None:
@@ -297,8 +322,6 @@ class Around:
                 self.stats.learning_seconds += seconds
                 if self._keepsake is not None:
                     self._keepsake.save(model, seconds)
-        finally:
-            self._learning.release()
 
     def _remember(self, keepsake: Keepsake) -> None:
         """Take up what earlier sessions learned."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from workflow.events import EventWriter
 from workflow.folder import RunFolder, write_atomically
 from workflow.reading import dump, parse_campaign
 from workflow.record import Record
-from workflow.seeds import replica_seeds
 from workflow.tasks import simulate
 from workflow.training import train
 
@@ -33,12 +33,16 @@ seed: 3
 """
 
 
-def build(path: Path, text: str = CAMPAIGN, *, batch: int = 4, first: int = 24, search: str | None = None) -> Path:
+def build(
+    path: Path, text: str = CAMPAIGN, *, batch: int = 4, first: int = 24, search: str | None = None
+) -> Path:
     """Write the run of a campaign: two halves of simulations, a training after each."""
     campaign = parse_campaign(text)
     space, _ = bind(campaign)
     folder = RunFolder(path)
-    folder.create(campaign=text, resolved=dump(campaign), provenance={"campaign": campaign.name, "seed": campaign.seed})
+    folder.create(
+        campaign=text, resolved=dump(campaign), provenance={"campaign": campaign.name, "seed": campaign.seed}
+    )
     total = campaign.stop.simulations
     points = space.from_unit(np.random.default_rng(campaign.seed).random((total, len(space.names))))
     held_out = np.arange(total) % 4 == 3
@@ -64,12 +68,13 @@ def build(path: Path, text: str = CAMPAIGN, *, batch: int = 4, first: int = 24, 
             if start + batch in (first, total):
                 record = Record.read(folder.events)
                 version = len(record.models) + 1
-                log.append("training_started", model=version, simulations=len(record.finished(held_out=False)))
+                taught = record.finished(held_out=False)
+                log.append("training_started", model=version, simulations=len(taught))
                 event = train(
                     {
                         **common,
                         "model": version,
-                        "train": record.finished(held_out=False),
+                        "train": taught,
                         "held_out": record.finished(held_out=True),
                         "seed": version,
                         "incumbent": record.promoted,
@@ -79,16 +84,13 @@ def build(path: Path, text: str = CAMPAIGN, *, batch: int = 4, first: int = 24, 
                     write_atomically(folder.promoted, f"v{version:04d}")
                 log.append("model_trained", **event)
                 log.commit()
-        log.append("run_stopped", state="finished", reason="budget", t_wall=time.time())
+        log.append("run_stopped", state="finished", reason="budget")
     return folder.path
 
 
 @functools.cache
 def small_run() -> Path:
     """The run of `CAMPAIGN`, built once a session; nobody may change it."""
-    return build(Path(tempfile.mkdtemp(prefix="mlaround-test-")) / "wells-1")
-
-
-def seeds(n: int) -> list[int]:
-    """The seeds of the first n replicas."""
-    return [int(s) for s in replica_seeds(3, np.arange(n))]
+    place = Path(tempfile.mkdtemp(prefix="mlaround-test-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return build(place / "wells-1")
