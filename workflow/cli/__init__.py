@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = cli.main(args=list(arguments), prog_name="mlaround", standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        click.echo("interrupted\nnext: mlaround status, to see whether a run has begun", err=True)
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
         # Python would flush into the closed pipe once more at its end, and complain.

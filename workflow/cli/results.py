@@ -17,9 +17,9 @@ from workflow.cli.arguments import find_run, plugins_of, run_argument, shown
 def command(folder: Path | None, target: str) -> None:
     """Write one row per simulation: inputs, scalars with standard errors, state, cost and seed as CSV.
 
-    The header is that of the run's results.csv: names of the campaign, with the unit in brackets where
-    there is one, such as `gap [nm]`; the standard error of NAME is NAME_stderr. What is not known (yet)
-    is left empty. It works while the run goes on.
+    The header holds the campaign's names, with the unit in brackets where there is one, such as
+    `gap [nm]`; the standard error of NAME is NAME_stderr. What is not known (yet) is left empty. It
+    works while the run goes on.
     """
     run = find_run(folder)
     plugins_of(run)
