@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from workflow.campaign import Campaign
 from workflow.document import Document, Location
-from workflow.plugins import OneOf, PluginError, named, suggestion
+from workflow.plugins import OneOf, PluginError, find, named, suggestion
 
 EXPECTED = {
     "string_type": "a text",
@@ -158,9 +158,7 @@ def kinds(part: str) -> list[str]:
     field = Campaign.model_fields[part]
     for mark in field.metadata:
         if isinstance(mark, OneOf):
-            from workflow.plugins import find
-
-            return sorted(find(mark.package, field.annotation or BaseModel))
+            return sorted(find(mark.package, cast("type[BaseModel]", field.annotation)))
     return [str(member.model_fields["kind"].default) for member in get_args(field.annotation)]
 
 
