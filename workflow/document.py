@@ -186,7 +186,7 @@ class _Builder:
                 self.document.values[(*location, key)] = place  # nothing stands nowhere: point to the key
         return data
 
-    def _scalar(self, node: ScalarNode, place: Place) -> Any:
+    def _scalar(self, node: Node, place: Place) -> Any:
         text = str(node.value)
         match str(node.tag).rpartition(":")[2]:
             case "null":
