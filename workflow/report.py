@@ -77,7 +77,7 @@ def render(run: Run) -> str:
 
 
 def _headline(run: Run) -> str:
-    record, scores, speedup = run.record, run.scores, run.effective_speedup()
+    record, scores, speedup = run.record, run.judge(), run.effective_speedup()
     overall = scores.get("overall") or {}
     tiles = [
         ("state", run.state, (record.run_stopped or {}).get("reason", "")),
@@ -144,7 +144,7 @@ def _question(run: Run) -> str:
 def _accuracy(run: Run) -> str:
     parts: list[Callable[[], Figure]] = [run.plot.profiles] if run.signature.axes else []
     parts += [run.plot.parity, run.plot.calibration, run.plot.learning_curve]
-    scores = run.scores
+    scores = run.judge()
     rows = [
         (name, *(_number(values[score]) if score in values else "" for score in MEANING))
         for name, values in {**scores.get("targets", {}), "overall": scores.get("overall", {})}.items()
@@ -175,8 +175,8 @@ def _cost(run: Run) -> str:
     formula = "S = T_seq (N_lookup + N_train) / [T_lookup N_lookup + (T_train + T_learn) N_train]"
     parts: list[Callable[[], Figure]] = [run.plot.speedup, run.plot.cost, run.plot.timeline]
     return (
-        f"<p><code>{_text(formula)}</code> (Fox and Jha, arXiv:1902.10810), each time measured on this run. "
-        f"{_text(measured['leaves_out'])}</p>"
+        f"<p><code>{_text(formula)}</code> (Fox, Jha and coworkers, arXiv:1902.10810), each time measured on "
+        f"this run. {_text(measured['leaves_out'])}</p>"
         + table(("ingredient", "value", "meaning"), rows, "Ingredients as measured", numbers=(1,))
         + _figures(parts)
     )

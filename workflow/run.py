@@ -133,8 +133,24 @@ class Run:
 
     @property
     def scores(self) -> dict[str, Any]:
-        """Scores of the model in use on held-out simulations; empty before there are any."""
+        """Scores of the model in use as recorded when it was trained; empty before there are any."""
         return (self.record.promoted_model or {}).get("scores") or {}
+
+    def judge(self, version: int | str | None = None) -> dict[str, Any]:
+        """Scores of a model on all held-out simulations that are done by now.
+
+        `scores` are those of the time of its training, when fewer were done.
+
+        Returns:
+            as `surrogates.held_out_scores`; empty before there is a model or a held-out simulation.
+        """
+        from surrogates import held_out_scores
+
+        if version is None and self.record.promoted is None:
+            return {}
+        held = self.held_out(version)
+        model = self.surrogate(version)
+        return held_out_scores(model, held.x, held.y, held.err) if len(held) else {}
 
     def effective_speedup(self, n_lookup: float = 1_000_000) -> dict[str, Any]:
         """The effective speedup as measured on this run; see `workflow.speedup.effective_speedup`."""
@@ -270,30 +286,25 @@ class Run:
             RunError: no model was trained yet.
         """
         from workflow.figures import HeldOut
+        from workflow.results import read_arrays
 
         number = self._number(version)
         record = self.record
         ids = record.finished(held_out=True)
         key = (number, len(ids))
         if self._held is None or self._held[0] != key:
-            y, err = self._targets(ids)
+            names = [t.name for t in self.signature.targets]
+            arrays = read_arrays(self.folder, record, names, ids)
+            y, err = (
+                np.concatenate([part[name].reshape(len(ids), -1) for name in names], axis=1)
+                if len(ids)
+                else np.empty((0, self.signature.n_columns))
+                for part in (arrays.mean, arrays.stderr)
+            )
             x = np.array(record.inputs[ids]).reshape(len(ids), len(self.space.names))
             judged = HeldOut.judge(self.surrogate(number), _version(number), ids, x, y, err)
             self._held = (key, judged)
         return self._held[1]
-
-    def _targets(self, ids: Any) -> tuple[Any, Any]:
-        from workflow.results import read_arrays
-
-        names = [t.name for t in self.signature.targets]
-        if not len(ids):
-            return np.empty((0, self.signature.n_columns)), np.empty((0, self.signature.n_columns))
-        arrays = read_arrays(self.folder, self.record, names, ids)
-        means, errors = (
-            np.concatenate([part[name].reshape(len(ids), -1) for name in names], axis=1)
-            for part in (arrays.mean, arrays.stderr)
-        )
-        return means, errors
 
     @property
     def plot(self) -> Plots:

@@ -2,7 +2,8 @@
 
     S = T_seq (N_lookup + N_train) / [T_lookup N_lookup + (T_train + T_learn) N_train]
 
-Fox and Jha, arXiv:1902.10810. Every time is measured on the run that claims the speedup:
+Fox, Jha and coworkers, "Learning Everywhere", arXiv:1902.10810. Every time is measured on the run that
+claims the speedup:
 
 - ``t_seq``: mean processor seconds of one simulation of our own simulator on one core;
 - ``n_train``: simulations that taught the model in use. Held-out, failed and later simulations do

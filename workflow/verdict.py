@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+NARROW, WIDE = 1.25, 0.75
+"""Error bars are too narrow above the one rms z, and wider than the errors below the other."""
+
 FEW = 20
 """Fewer held-out simulations than this settle nothing about the error bars."""
 
@@ -38,8 +41,8 @@ def verdict(scores: Mapping[str, Any] | None) -> Verdict:
     n, rms, coverage = scores["n"], overall["rms_z"], overall["coverage"]
     # Bins of one profile err together, so that the simulations are what is counted.
     doubt = math.sqrt(max(coverage * (1 - coverage), 0.05 * 0.95) / n)
-    narrow = rms > 1.25 or coverage + 2 * doubt < 0.95
-    wide = rms < 0.75
+    narrow = rms > NARROW or coverage + 2 * doubt < 0.95
+    wide = rms < WIDE
     if narrow:
         bars = "The error bars are too narrow: widen them by the rms z before relying on them."
     elif wide:

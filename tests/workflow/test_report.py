@@ -107,7 +107,10 @@ def test_the_numbers_are_those_of_the_run(text, folder):
     first = shown["parity"]["csv"].splitlines()[1].split(",")
     assert float(first[2]) == run.record.mean("mean_square")[int(first[1])]
     assert f"<dd>{run.record.done}<" in text
-    assert f"{100 * run.scores['overall']['median_relative_error']:.2g} %" in text
+    judged = run.judge()
+    assert judged["n"] == len(run.held_out())
+    assert f"{100 * judged['overall']['median_relative_error']:.2g} %" in text
+    assert f"Judged by {judged['n']} held-out simulations" in text
 
 
 def test_failures_are_grouped_and_what_they_share_is_said(text, folder):

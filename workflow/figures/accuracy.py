@@ -21,6 +21,7 @@ from workflow.figures.style import (
     suffix,
     translucent,
 )
+from workflow.verdict import NARROW, WIDE
 
 POINTS = 2000
 """Most points with error bars that a browser redraws at once."""
@@ -213,7 +214,7 @@ def calibration(held: HeldOut) -> Figure:
     plot["yaxis"] = axis("probability density (1)", anchor="x", rangemode="tozero")
     plot["xaxis2"] = axis("nominal coverage (1)", domain=[0.56, 1], anchor="y2", range=[0, 1])
     plot["yaxis2"] = axis("observed coverage (1)", anchor="x2", range=[0, 1.02])
-    verdict = "calibrated" if 0.9 <= rms <= 1.1 else "too wide" if rms < 0.9 else "too narrow"
+    verdict = "too wide" if rms < WIDE else "too narrow" if rms > NARROW else "calibrated"
     return Figure(
         "calibration",
         "Calibration of the error bars",
