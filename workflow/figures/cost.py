@@ -74,8 +74,8 @@ def timeline(record: Record) -> Figure:
     )
     used = f" Workers were busy {100 * busy:.0f} % of the time." if busy is not None else ""
     names = ("worker", "kind", "started", "ended", "what")
-    units = ("", "", "s since 1970", "s since 1970", "")
-    table = zip(*rows, strict=True)
+    units = ("", "", "s since the first task", "s since the first task", "")
+    table = zip(*((w, k, start - origin, end - origin, what) for w, k, start, end, what in rows), strict=True)
     return Figure(
         "timeline",
         "What the workers did",

@@ -75,8 +75,8 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
     plot["margin"]["t"] = 130
     plot["legend"]["y"] = 1.19
     unit = targets[0].unit
-    names = ("simulation", "output", name, "simulated", "standard error", "predicted", "std", "z")
-    units = ("", "", over.unit, unit, unit, unit, unit, "")
+    names = ("simulation", "output", name, "simulated", "standard error", "predicted", "std", "residual")
+    units = ("", "", over.unit, unit, unit, unit, unit, "sigma")
     return Figure(
         "profiles",
         f"Profiles over {name}: simulation and prediction",
