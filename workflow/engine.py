@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import socket
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +26,9 @@ from workflow.record import Record
 from workflow.recovery import mend
 from workflow.resources import Pool, start_pool
 from workflow.status import status
-from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time
+from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time, signals
 from workflow.table import write_table
-from workflow.tasks import simulate
+from workflow.tasks import add_to_path, simulate
 from workflow.trainer import Trainer
 
 LOSSES = 5
@@ -109,6 +107,7 @@ def resume(
         RunFolderError: there is no run, another controller holds it, or ``campaign`` is another one.
     """
     run = RunFolder(folder)
+    add_to_path(search_path(run))
     before = parse_campaign(run.read_resolved(), str(run.resolved))
     if campaign is None:
         campaign = before
@@ -118,6 +117,12 @@ def resume(
                 f"`{part}` is not what {run.path} was started with; a run keeps it: start a new one"
             )
     return _Engine(campaign, run, on_update, changed=campaign != before).run()
+
+
+def search_path(folder: RunFolder) -> str | None:
+    """Where the user's own plug-ins are looked for: beside the campaign's file, if it came from one."""
+    source = folder.read_provenance().get("source")
+    return str(Path(source).parent) if source else None
 
 
 class _Engine:
@@ -130,18 +135,16 @@ class _Engine:
         self.changed = changed
         self.space, _ = bind(campaign)
         self.workers = campaign.resources.workers
-        source = folder.read_provenance().get("source")
-        self.search = str(Path(source).parent) if source else None
+        self.search = search_path(folder)
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.in_flight: dict[int, Future[Any]] = {}
         self.backlog: deque[int] = deque()
         self.losses: dict[int, int] = {}
         self.ending: Ending | None = None
-        self.documented = False
 
     def run(self) -> Outcome:
         """Hold the run, work, let it go."""
-        with self.folder.lock(), _signals(self.messages):
+        with self.folder.lock(), signals(self.messages):
             # The workers start while this thread reads the record and asks for the first points.
             self.pool: Pool = start_pool(
                 self.campaign.resources, self.folder.parsl, workers=self.workers, name="simulate"
@@ -236,28 +239,30 @@ class _Engine:
         """Start whatever can be started: tasks up to one ahead on each worker, and a training."""
         if self.ending is None:
             goal = goal_reached(self.campaign, self.record)
-            settled = not self.campaign.deterministic or self._round_is_over()
-            if goal is not None and settled:
+            if goal is not None and not (self.campaign.deterministic and self.record.pending):
                 self.ending = goal
         if self.ending is not None and self.ending.state != "finished":
             return
         if self.ending is None:
-            waits = self.campaign.deterministic and (self.trainer.busy or self.trainer.due(self.in_flight))
             room = self.pool.depth - len(self.in_flight)
-            tasks = [self._retry_or_propose() for _ in range(room) if not waits and self._more()]
+            tasks = [self._retry_or_propose() for _ in range(room) if self._more()]
         else:
             tasks = [self.backlog.popleft() for _ in range(len(self.backlog))]
         self._commit()
         for task in tasks:
             self._submit(task)
         if self.ending is None and not self.backlog:
-            self.trainer.start_if_due(self.in_flight, self.messages)
-
-    def _round_is_over(self) -> bool:
-        return not self.in_flight and not self.backlog and not self.trainer.busy and self.record.pending == 0
+            self.trainer.start_if_due(self.messages)
 
     def _more(self) -> bool:
-        return bool(self.backlog) or self.planner.remaining > 0
+        """Whether there is a task to start now."""
+        if self.backlog:
+            return True
+        # The next round is decided by all results of this one and by the model they teach.
+        between = self.campaign.deterministic and self.record.replicas and self.planner.at_round_end
+        if between and (self.record.pending or self.trainer.busy or self.trainer.due):
+            return False
+        return self.planner.remaining > 0
 
     def _retry_or_propose(self) -> int:
         """The next task: one that is to run again, else a new one, recorded as proposed."""
@@ -318,7 +323,9 @@ class _Engine:
             fields = future.result()
             self._note("task_done", **fields)
             first, count = int(self.record.task_first[task]), int(self.record.task_count[task])
-            self.sizer.learn(self.record.inputs[first : first + count], fields["ended"] - fields["started"])
+            if not fields["failed"]:  # a replica that failed may have cost next to nothing
+                rows = self.record.inputs[first : first + count]
+                self.sizer.learn(rows, fields["ended"] - fields["started"])
         elif self.pool.lost(error):
             self._lost(task, error)
         else:
@@ -382,29 +389,6 @@ class _Engine:
 
     def _document(self) -> None:
         """Write what takes a moment to find out; after the first result, which should not wait for it."""
-        if self.documented or self.folder.environment.exists():
-            return
-        self.documented = True
-        import json
-
-        write_atomically(self.folder.environment, installed_packages())
-        provenance = self.folder.read_provenance() | code_state()
-        write_atomically(self.folder.provenance, json.dumps(provenance, indent=1) + "\n")
-
-
-@contextmanager
-def _signals(messages: queue.SimpleQueue[Message]) -> Iterator[None]:
-    """Turn signals into messages, where this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # SimpleQueue.put may be called from a signal handler; nothing else is done there.
-    wanted = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
-    before = {
-        number: signal.signal(number, lambda n, _: messages.put(("signal", n, None))) for number in wanted
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not self.folder.environment.exists():
+            self.folder.write_provenance(self.folder.read_provenance() | code_state())
+            write_atomically(self.folder.environment, installed_packages())

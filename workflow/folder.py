@@ -182,6 +182,10 @@ class RunFolder:
         """What was recorded about the start of the run; empty if there is nothing."""
         return _read_json(self.provenance) or {}
 
+    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
+        """Replace ``provenance.json``."""
+        write_atomically(self.provenance, json.dumps(provenance, indent=1) + "\n")
+
     def read_status(self) -> dict[str, Any] | None:
         """The last status that a controller wrote; ``None`` if there is none."""
         return _read_json(self.status)

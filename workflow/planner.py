@@ -73,6 +73,14 @@ class Planner:
             return self.total
         return min(self.total, self._round_start() + self._round_size())
 
+    @property
+    def at_round_end(self) -> bool:
+        """Whether what was proposed so far are whole rounds of a deterministic run."""
+        training, proposed = self._campaign.training, self._record.replicas
+        return proposed == self.total or (
+            proposed >= training.first and (proposed - training.first) % training.every == 0
+        )
+
     def use(self, model: Model | None, version: int | None) -> None:
         """Let this model steer from now on; what the policy said before is dropped."""
         self._model, self._version, self._drawn = model, version, None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workflow.columns import Column, Table, put
 from workflow.events import Event, EventTail
 
 Array = NDArray[np.float64]
@@ -24,46 +24,6 @@ class State(IntEnum):
     FAILED = 2
     LOST = 3
     """Its task is recorded as done, but no result of it."""
-
-
-class _Table:
-    """Columns of equal length that grow together by doubling."""
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.capacity = 64
-        self.columns: list[Column] = []
-
-    def column(self, dtype: str, width: int = 0, fill: float = 0) -> Column:
-        """A new column; elements that are never set hold the fill value."""
-        column = Column(self, np.full((self.capacity, width) if width else self.capacity, fill, dtype), fill)
-        self.columns.append(column)
-        return column
-
-    def extend(self, n: int) -> None:
-        """Make it at least ``n`` long."""
-        if n > self.capacity:
-            self.capacity = max(n, 2 * self.capacity)
-            for column in self.columns:
-                shape = (self.capacity, *column.data.shape[1:])
-                larger = np.full(shape, column.fill, column.data.dtype)
-                larger[: self.n] = column.data[: self.n]
-                column.data = larger
-        if n > self.n:
-            self.n = n
-
-
-class Column:
-    """A column of a `_Table`."""
-
-    __slots__ = ("data", "fill", "table")
-
-    def __init__(self, table: _Table, data: NDArray[Any], fill: float) -> None:
-        self.table, self.data, self.fill = table, data, fill
-
-    def view(self) -> NDArray[Any]:
-        """The elements so far, not a copy."""
-        return self.data[: self.table.n]
 
 
 class Record:
@@ -87,6 +47,7 @@ class Record:
         self.replicas = 0
         self.models: list[Event] = []
         self.promoted: int | None = None
+        self._standing: dict[str, Any] | None = None
         self.training: int | None = None
         self.trained_at = 0
         self._training_at = 0
@@ -100,7 +61,7 @@ class Record:
         self._counts = [0, 0, 0, 0]
         self.duplicated = 0
         self._inputs: Column | None = None
-        self._by_replica, self._by_task = _Table(), _Table()
+        self._by_replica, self._by_task = Table(), Table()
         self._held_out = self._by_replica.column("?")
         self._state = self._by_replica.column("u1")
         self._task = self._by_replica.column("i4", fill=-1)
@@ -284,8 +245,11 @@ class Record:
 
     @property
     def promoted_model(self) -> Event | None:
-        """The fields of the model in use."""
-        return next((m for m in self.models if m["model"] == self.promoted), None)
+        """The fields of the model in use, its scores those on the newest set of held-out simulations."""
+        model = next((m for m in self.models if m["model"] == self.promoted), None)
+        if model is not None and self._standing is not None:
+            return {**model, "scores": self._standing}
+        return model
 
     def unfinished_tasks(self) -> NDArray[np.int64]:
         """Tasks proposed and not finished, ascending."""
@@ -314,8 +278,8 @@ class Record:
         self._counts[State.PENDING] += max(0, n - max(first, self.replicas))
         self._by_replica.extend(n)
         self._by_task.extend(task + 1)
-        _put(self._inputs, first, rows)
-        _put(self._held_out, first, event["held_out"])
+        put(self._inputs, first, rows)
+        put(self._held_out, first, event["held_out"])
         self._task.data[first:n] = task
         self._task_first.data[task] = first
         self._task_count.data[task] = count
@@ -344,8 +308,8 @@ class Record:
             session[3] += ended - started
             session[4] = min(session[4], started)
             session[5] = max(session[5], ended)
-        _put(self._wall, first, event["wall_seconds"][:count])
-        _put(self._cpu, first, event["cpu_seconds"][:count])
+        put(self._wall, first, event["wall_seconds"][:count])
+        put(self._cpu, first, event["cpu_seconds"][:count])
         failed = event["failed"]
         complete = len(event["wall_seconds"]) == count
         for name, (means, errors) in event["scalars"].items():
@@ -353,8 +317,8 @@ class Record:
             if pair is None:
                 column = self._by_replica.column
                 pair = self._scalars[name] = (column("f8", fill=np.nan), column("f8", fill=np.nan))
-            _put(pair[0], first, means[:count])
-            _put(pair[1], first, errors[:count])
+            put(pair[0], first, means[:count])
+            put(pair[1], first, errors[:count])
             complete = complete and len(means) == count and (None not in means)
         if complete and not failed:
             self._set(first, count, State.DONE)
@@ -404,7 +368,9 @@ class Record:
         self.trained_at = self._training_at
         self.models.append(event)
         if event["promoted"]:
-            self.promoted = event["model"]
+            self.promoted, self._standing = event["model"], None
+        else:
+            self._standing = event.get("standing")
 
     def _training_failed(self, event: Event) -> None:
         self.training = None
@@ -420,15 +386,6 @@ class Record:
         self._set(replica, 1, State.FAILED)
         self.failures[replica] = (reason, message)
         self.failure_counts[reason] += 1
-
-
-def _put(column: Column, first: int, values: Sequence[Any]) -> None:
-    """Write consecutive elements; null becomes NaN."""
-    if len(values) == 1:  # five times as fast as a slice, and the common case of long simulations
-        value = values[0]
-        column.data[first] = np.nan if value is None else value
-    else:
-        column.data[first : first + len(values)] = values
 
 
 _HANDLERS = {

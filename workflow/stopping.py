@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from workflow.campaign import Campaign
 from workflow.folder import RunFolder
@@ -88,3 +93,21 @@ def on_signal(number: int, ending: Ending | None, until: float) -> Ending:
     if ending is not None and again:
         return replace(ending, until=0.0)
     return Ending("stopped", name, RESUMABLE, until)
+
+
+@contextmanager
+def signals(messages: queue.SimpleQueue[tuple[str, Any, Any]]) -> Iterator[None]:
+    """Turn signals into messages, where this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # SimpleQueue.put may be called from a signal handler; nothing else is done there.
+    wanted = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+    before = {
+        number: signal.signal(number, lambda n, _: messages.put(("signal", n, None))) for number in wanted
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -58,20 +58,20 @@ class Trainer:
         at = self._record.trained_at
         return max(0, (at + training.every if at else training.first) - self._record.done)
 
-    def due(self, in_flight: Collection[int]) -> bool:
+    @property
+    def due(self) -> bool:
         """Whether it is time to train: enough was done, or a deterministic run's round is over."""
-        if not self._campaign.deterministic:
-            return self.until_due == 0 and self._worthwhile()
-        # Rounds end at fixed numbers of replicas. What failed counts, or a failure would shift them.
-        training, proposed = self._campaign.training, self._record.replicas
-        at_boundary = proposed == self._planner.total or (
-            proposed >= training.first and (proposed - training.first) % training.every == 0
-        )
-        return at_boundary and not in_flight and self._record.pending == 0 and self._worthwhile()
+        if self.busy:
+            return False
+        if self._campaign.deterministic:
+            # Rounds end at fixed numbers of replicas. What failed counts, or a failure would shift them.
+            over = self._planner.at_round_end and self._record.pending == 0
+            return over and self._worthwhile()
+        return self.until_due == 0 and self._worthwhile()
 
-    def start_if_due(self, in_flight: Collection[int], messages: Messages) -> None:
-        """Start a training if it is time for one and none runs."""
-        if not self.busy and self.due(in_flight):
+    def start_if_due(self, messages: Messages) -> None:
+        """Start a training if it is time for one."""
+        if self.due:
             self._start(messages)
 
     def last(self, messages: Messages) -> bool:

@@ -62,11 +62,12 @@ def train(request: Request) -> dict[str, Any]:
         data.x, data.y, data.y_err, signature=signature, seed=request["seed"], ids=request["train"]
     )
     scores = surrogates.held_out_scores(model, held.x, held.y, held.y_err) if len(held.x) else {}
-    promoted = True
+    promoted, standing = True, None
     if scores and request["incumbent"] is not None:
         incumbent = surrogates.load(folder.model(request["incumbent"]))
         standing = surrogates.held_out_scores(incumbent, held.x, held.y, held.y_err)
         promoted = quality(scores) <= quality(standing)
+        standing = _finite({**standing, "calibrated_error": calibrated_error(incumbent, held)})
     calibrated = calibrated_error(model, held if len(held.x) else data)
     lookup = _lookup_seconds(model, held.x if len(held.x) else data.x)
     model = model.recorded(
@@ -89,6 +90,7 @@ def train(request: Request) -> dict[str, Any]:
         "simulations": len(data.x),
         "held_out": len(held.x),
         "scores": _finite({**scores, "calibrated_error": calibrated}),
+        "standing": standing,
         "lookup_seconds": lookup,
         "promoted": bool(promoted),
     }
