@@ -18,6 +18,9 @@ MOST_COMPONENTS = 16
 SMALLEST_NOISE = 0.01
 """Noise is taken to be at least this fraction of a target's variation, so that no column is fitted
 at the price of all others."""
+FOLLOWS = 2.5
+"""A scalar follows a maximum when their ratio varies by less than this many of its standard errors."""
+OWN = ("offset", "basis", "noise", "lost", "factor", "leader")
 LEAST_ERROR = 0.2
 """Least standard error, in units of the rms of its column: a bin that was never visited reports none."""
 UNKNOWN_NOISE = 0.05
@@ -34,6 +37,8 @@ class Decoder:
         noise: std of one simulation's noise on the scale t, array (columns,).
         lost: variance on the scale t that the basis cannot express, array (columns,).
         factor: calibration of std, array (columns,).
+        leader: for a scalar that is the maximum of a profile but for a smooth factor, the index of that
+            target; its coefficients then give the factor. -1 for all others. Array (columns,).
     """
 
     signature: Signature
@@ -43,6 +48,7 @@ class Decoder:
     noise: Array
     lost: Array
     factor: Array
+    leader: NDArray[np.int64]
 
     def decode(self, x: Array, mean: Array, covariance: Array) -> Moments:
         """Targets from coefficients, to first order in their covariance.
@@ -59,6 +65,7 @@ class Decoder:
         noise = slope * self.noise
         values = dict(zip((f.name for f in self.signature.features), x.T, strict=True))
         columns = self.signature.columns()
+        shifts = {}
         for target in self.signature.targets:
             if target.average is not None and target.axis is not None:
                 c = columns[target.name]
@@ -75,6 +82,18 @@ class Decoder:
                 variance[:, c] += along * (along * shared - 2 * rise * (turned @ self.basis[:, c]))
                 variance[:, c] *= ratio**2
                 noise[:, c] *= ratio
+                if target.positive:
+                    shifts[target.name] = shift * ratio / exact[:, None]
+        for j in np.flatnonzero(self.leader >= 0):
+            target = self.signature.targets[self.leader[j]]
+            c = columns[target.name]
+            top = c.start + np.argmax(y[:, c], axis=1)  # (n,)
+            rows = np.arange(len(y))
+            gradient = self.basis[:, j] + self.basis[:, top].T - shifts.get(target.name, 0.0)
+            follows = np.einsum("na,nab,nb->n", gradient, covariance, gradient)
+            y[:, j] *= y[rows, top]
+            noise[:, j] *= y[rows, top]
+            variance[:, j] = (follows + self.lost[j] + self.lost[top]) * y[:, j] ** 2
         std = np.sqrt(np.maximum(variance, 0.0)) * self.factor
         return Moments(y, std, noise)
 
@@ -119,12 +138,13 @@ class Decoder:
             "decoder.noise": self.noise,
             "decoder.lost": self.lost,
             "decoder.factor": self.factor,
+            "decoder.leader": self.leader,
         }
 
     @classmethod
     def restore(cls, signature: Signature, arrays: Mapping[str, NDArray[Any]]) -> Decoder:
         """The decoder that `arrays` were taken from."""
-        own = {name: arrays[f"decoder.{name}"] for name in ("offset", "basis", "noise", "lost", "factor")}
+        own = {name: arrays[f"decoder.{name}"] for name in OWN}
         transform = Transform(arrays["decoder.positive"].astype(bool), arrays["decoder.s"])
         return cls(signature, transform, **own)
 
@@ -165,9 +185,9 @@ def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder
     """A basis for the targets, and the training targets in it.
 
     Principal components of the targets on the learning scale, each column in units of its noise;
-    components that noise alone could make are left out (largest singular value of a noise matrix,
-    sqrt(n) + sqrt(columns)). Coefficients are generalised least squares with every simulation's own
-    standard errors.
+    components that noise alone could make are left out. Coefficients are generalised least squares
+    with every simulation's own standard errors. A scalar that follows the maximum of a profile is
+    learned as its ratio to it: the maximum of a smooth profile has kinks, the ratio has none.
 
     Args:
         signature: names and kinds of the targets.
@@ -181,18 +201,55 @@ def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder
     variation = t.std(axis=0)
     variation = np.where(variation > 0, variation, 1.0)
     if y_err is None:
-        sigma = np.broadcast_to(UNKNOWN_NOISE * variation, y.shape)
+        sigma = np.array(np.broadcast_to(UNKNOWN_NOISE * variation, y.shape))
         noise = np.zeros(y.shape[1])
     else:
         raw = y_err / transform.slope(y)
         noise = np.sqrt(np.mean(raw**2, axis=0))
         sigma = np.hypot(raw, SMALLEST_NOISE * variation)
+    nobody = np.full(y.shape[1], -1)
+    plain = _components(signature, transform, t, sigma, noise, nobody)
+    leader, tops = _leaders(plain[0], plain[1].mean, t, sigma)
+    if (leader < 0).all():
+        return plain
+    return _components(signature, transform, t - tops, sigma, noise, leader)
+
+
+def _leaders(decoder: Decoder, u: Array, t: Array, sigma: Array) -> tuple[NDArray[np.int64], Array]:
+    """Which scalars follow the maximum of which profile within their noise, and log of that, (n, columns)."""
+    signature, columns = decoder.signature, decoder.signature.columns()
+    smooth = decoder.transform.inverse(decoder.offset + u @ decoder.basis)[0]
+    leader, tops = np.full(t.shape[1], -1), np.zeros_like(t)
+    logarithmic = decoder.transform.positive & (decoder.transform.s == 0)
+    for index, profile in enumerate(signature.targets):
+        c = columns[profile.name]
+        if profile.axis is None or not profile.positive:
+            continue
+        highest = np.log(np.maximum(smooth[:, c].max(axis=1), 1e-300))
+        for target in signature.targets:
+            j = columns[target.name].start
+            ratio = t[:, j] - highest
+            apart = np.sqrt(np.mean((ratio - ratio.mean()) ** 2) / np.mean(sigma[:, j] ** 2))
+            if target.axis is None and logarithmic[j] and apart < FOLLOWS and leader[j] < 0:
+                leader[j], tops[:, j] = index, highest
+    return leader, tops
+
+
+def _components(
+    signature: Signature,
+    transform: Transform,
+    t: Array,
+    sigma: Array,
+    noise: Array,
+    leader: NDArray[np.int64],
+) -> tuple[Decoder, Coefficients]:
+    """Basis and coefficients of targets on the learning scale with noise sigma, arrays (n, columns)."""
+    n, columns = t.shape
     offset = t.mean(axis=0)
     typical = np.sqrt(np.mean(sigma**2, axis=0))
     weight = np.concatenate([np.full(m, m**-0.15) for m in map(signature.size, signature.targets)])
-    whitened = (t - offset) / typical * weight
-    _, singular, vectors = np.linalg.svd(whitened, full_matrices=False)
-    n, columns = y.shape
+    _, singular, vectors = np.linalg.svd((t - offset) / typical * weight, full_matrices=False)
+    # the largest singular value that noise of the largest target has
     largest = max(map(signature.size, signature.targets))
     bound = (np.sqrt(n) + np.sqrt(largest)) * largest**-0.15 if columns > MOST_COMPONENTS else 0.0
     k = int(np.clip((singular > bound).sum(), min(4, len(singular)), MOST_COMPONENTS))
@@ -208,5 +265,5 @@ def reduce(signature: Signature, y: Array, y_err: Array | None) -> tuple[Decoder
     residual = t - offset - mean @ basis
     expressed = np.mean(weighted * np.linalg.solve(precision, weighted), axis=(0, 1)) * k
     lost = np.maximum(np.mean(residual**2, axis=0) - noise**2 * (1 - expressed), 0.0)
-    decoder = Decoder(signature, transform, offset, basis, noise, lost, np.ones(columns))
+    decoder = Decoder(signature, transform, offset, basis, noise, lost, np.ones(columns), leader)
     return decoder, Coefficients(mean, root, np.minimum(expressed, 1.0))

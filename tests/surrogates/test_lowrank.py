@@ -39,18 +39,21 @@ def test_transform_inverts_and_knows_its_slope() -> None:
 def test_std_and_average_against_many_draws(positive: bool) -> None:
     """First-order error bars, conservation law included, against the spread of decoded random draws."""
     axis = Axis("z", "", {"a": [0.0, 0.3, 0.5, 1.0]})
-    signature = Signature((Feature("a"),), (Target("p", "", "z", "2 * a", positive), Target("q")), (axis,))
+    targets = (Target("p", "", "z", "2 * a", positive), Target("q"), Target("top", positive=True))
+    signature = Signature((Feature("a"),), targets, (axis,))
     rng = np.random.default_rng(1)
     x = rng.uniform(1, 2, (40, 1))
-    y = np.hstack([x * (2 + rng.uniform(-1, 1, (40, 3)) * [1, 0.5, 0.3]), x**2])
+    profile = x * (np.array([3.5, 2, 2]) + rng.uniform(-1, 1, (40, 3)) * [1, 0.5, 0.3])
+    y = np.hstack([profile, x**2, 1.1 * profile[:, :1]])
     decoder, coefficients = reduce(signature, y, np.full_like(y, 0.02))
+    assert decoder.leader.tolist() == [-1, -1, -1, -1, 0 if positive else -1]
     k = len(decoder.basis)
     spread = 1e-3 * (np.eye(k) + 0.5)
     point, mean = x[:1], coefficients.mean[:1]
     answer, std, _ = decoder.decode(point, mean, spread[None])
     draws = rng.multivariate_normal(mean[0], spread, 20_000)
     decoded = decoder.decode(np.repeat(point, 20_000, axis=0), draws, np.zeros((20_000, k, k))).mean
-    np.testing.assert_allclose(np.hypot(decoded.std(axis=0), 0), np.sqrt(std[0] ** 2), rtol=0.05, atol=1e-4)
+    np.testing.assert_allclose(decoded.std(axis=0), std[0], rtol=0.05, atol=1e-4)
     width = np.array([0.3, 0.2, 0.5])
     np.testing.assert_allclose(answer[0, :3] @ width, 2 * x[0, 0], rtol=1e-12)
 
@@ -62,6 +65,16 @@ def test_empty_bins_stay_empty() -> None:
     mean, std, _ = decoder.decode(x, coefficients.mean, np.tile(np.eye(k), (40, 1, 1)))
     assert np.abs(mean[:, 0]).max() < 1e-9
     assert std[:, 0].max() < 1e-6
+
+
+def test_only_the_peak_follows_the_maximum_of_the_profile() -> None:
+    decoder, _ = reduce(slit_like.SIGNATURE, *slit_like.data(100, seed=1)[1:])
+    assert {name: decoder.leader[c.start] for name, c in slit_like.SIGNATURE.columns().items()} == {
+        "density": -1,
+        "contact": -1,
+        "mid": -1,
+        "peak": 0,
+    }
 
 
 def test_factor_makes_rms_z_one() -> None:
