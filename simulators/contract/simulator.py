@@ -46,29 +46,23 @@ class Simulator(BaseModel):
             InvalidInputError: unknown, missing, out of range or not whole.
         """
         known = {p.name: p for p in self.inputs}
-        for name, value in given.items():
-            if name not in known:
-                raise InvalidInputError(name, value, f"{self.kind} has no such input", ", ".join(known))
+        for unknown in given.keys() - known.keys():
+            raise InvalidInputError(
+                unknown, given[unknown], f"{self.kind} has no such input", ", ".join(known)
+            )
         values = []
         for parameter in self.inputs:
-            name: float | str | None = parameter.name
-            seen: set[str] = set()
-            while isinstance(name, str) and name not in given and name not in seen:
-                seen.add(name)
-                name = known[name].default
-            if name is None or (isinstance(name, str) and name not in given):
-                accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
+            accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
+            value = _given_or_default(parameter, given, known)
+            if value is None:
                 raise InvalidInputError(parameter.name, "(missing)", "it has no default", accepted)
-            value = float(given[name] if isinstance(name, str) else name)
             if not parameter.low <= value <= parameter.high:
-                accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
                 raise InvalidInputError(parameter.name, f"{value:g}", "out of range", accepted)
             if parameter.integer and value != round(value):
                 raise InvalidInputError(parameter.name, f"{value:g}", "not a whole number", "whole numbers")
             values.append(value)
-        row = np.array(values)
         self.check(dict(zip(known, values, strict=True)))
-        return row
+        return np.array(values)
 
     def check(self, inputs: Mapping[str, float]) -> None:
         """Refuse a combination of inputs and configuration that cannot be simulated.
@@ -94,4 +88,21 @@ class Simulator(BaseModel):
             inputs: array (replicas, inputs), rows as `complete` gives them.
             seeds: array (replicas,) of 64-bit seeds.
             threads: how many replicas may run at a time.
+            progress: told the fraction that is done, now and then.
         """
+
+
+def _given_or_default(
+    parameter: Parameter, given: Mapping[str, float], known: Mapping[str, Parameter]
+) -> float | None:
+    """The value of an input; ``None`` if neither it nor an input that it defaults to is given."""
+    asked: set[str] = set()
+    while parameter.name not in given:
+        asked.add(parameter.name)
+        default = parameter.default
+        if not isinstance(default, str):
+            return default
+        if default in asked:
+            return None
+        parameter = known[default]
+    return float(given[parameter.name])

@@ -15,7 +15,7 @@ from simulators.md.langevin import dynamics
 from simulators.md.pair import pair_table
 from simulators.md.sheet import RANK, expansion_rows
 from simulators.md.slit import FINE, NOT_FINITE, OUTSIDE, TOO_HOT, Slit, advance, forces, start
-from simulators.md.statistics import BLOCKS, blocked, highest
+from simulators.md.statistics import BLOCKS, blocked, highest, smoothed
 from simulators.md.tally import Tally
 from simulators.md.vector import LANES, aligned
 
@@ -27,7 +27,11 @@ BJERRUM = 0.714
 FRICTION = 1.0
 """Per tau."""
 
-_FINE_BIN, _FINE_TO_WINDOW = 0.01, 5
+_FINE_BIN = 0.01
+"""Width of the bins from which contact and peak are read, in units of the cation's diameter."""
+_AT_WALL, _BEYOND, _FIRST_LAYER = 13, 55, 105
+"""The peak is looked for on a curve smoothed over so many fine bins: within a diameter of the wall, where the
+density bends within a tenth of one, and farther in, where it bends within a whole one."""
 _STRETCH = 5e7
 """Pairs between two returns to Python, about 20 ms."""
 
@@ -193,14 +197,15 @@ class Replica:
         # Both sides of the gap are in the fine histogram and in the middle.
         fine = self.tally.fine / looks[:, None]
         fine /= self._volume(np.array(2 * _FINE_BIN * self.plan.cation_diameter))
-        windows = np.lib.stride_tricks.sliding_window_view(fine[:, :-1], _FINE_TO_WINDOW, axis=1)
+        at_wall = smoothed(fine[:, :-1], _AT_WALL)[:, : _FIRST_LAYER - _AT_WALL // 2]
+        beyond = smoothed(fine[:, :-1], _BEYOND)[:, _FIRST_LAYER - _BEYOND // 2 :]
         contact = round(0.5 / _FINE_BIN)
         middle = self.tally.middle / looks / self._volume(np.array(2 * self._middle_half_width))
         cations, anions = (blocked(d.mean(axis=1)[:, ::-1], looks) for d in self.densities())
         return {
             "contact_density": blocked(fine[:, contact - 1 : contact + 1].mean(axis=1), looks),
             "mid_density": blocked(middle, looks),
-            "peak_density": highest(windows.mean(axis=2), looks),
+            "peak_density": highest(np.concatenate([at_wall, beyond], axis=1), looks),
             "density_cation": cations,
             "density_anion": anions,
         }

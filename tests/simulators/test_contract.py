@@ -1,0 +1,131 @@
+"""What every simulator promises, asked of each plug-in found in the folder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simulators
+from simulators import InvalidInputError, Simulator
+from workflow.plugins import find
+
+PLUGINS = find("simulators", Simulator)
+
+# A quick configuration and one set of inputs for each kind: a new simulator adds its line here.
+EXAMPLES = {
+    "harmonic": ({"samples": 50}, {"stiffness": 2.0}),
+    "sleeping": ({}, {"seconds": 0.001}),
+    "slit_electrolyte": (
+        {"ions": 40, "steps": 640},
+        {"gap": 3.0, "cation_valency": 1, "concentration": 0.5, "diameter": 0.7},
+    ),
+}
+
+
+@pytest.fixture(params=sorted(PLUGINS), scope="module")
+def kind(request):
+    assert request.param in EXAMPLES, f"add a quick example of {request.param} to EXAMPLES"
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def simulator(kind):
+    return PLUGINS[kind](**EXAMPLES[kind][0])
+
+
+@pytest.fixture(scope="module")
+def row(simulator, kind):
+    return simulator.complete(EXAMPLES[kind][1])
+
+
+def test_kind_is_the_name_of_the_file(kind, simulator):
+    assert simulator.kind == kind
+    assert (Path(simulators.__file__).parent / f"{kind}.py").exists()
+
+
+def test_declares_every_quantity_with_a_description(simulator):
+    names = [q.name for q in (*simulator.inputs, *simulator.outputs, *simulator.coordinates)]
+    assert len(names) == len(set(names))
+    for quantity in (*simulator.inputs, *simulator.outputs, *simulator.coordinates):
+        assert quantity.description
+    for name, field in type(simulator).model_fields.items():
+        assert name == "kind" or field.description, f"{name} has no description"
+    assert {o.coordinate for o in simulator.outputs} - {None} <= {c.name for c in simulator.coordinates}
+
+
+def test_configuration_survives_json(simulator):
+    assert type(simulator).model_validate(json.loads(simulator.model_dump_json())) == simulator
+
+
+def test_observations_have_the_declared_shapes(simulator, row):
+    observations = simulator.run(np.stack([row, row]), np.array([1, 2], dtype=np.uint64))
+    assert observations.failures == {}
+    bins = {c.name: c.size for c in simulator.coordinates}
+    for output in simulator.outputs:
+        shape = (2,) if output.coordinate is None else (2, bins[output.coordinate])
+        for values in (observations.mean[output.name], observations.stderr[output.name]):
+            assert values.shape == shape
+            assert np.isfinite(values).all()
+        assert (observations.stderr[output.name] >= 0).all()
+    assert set(observations.edges) == set(bins)
+    assert observations.wall_seconds.shape == observations.cpu_seconds.shape == (2,)
+
+
+def test_a_replica_is_the_same_in_any_batch_and_order(simulator, row):
+    seeds = np.array([11, 12, 13], dtype=np.uint64)
+    together = simulator.run(np.stack([row] * 3), seeds, threads=2)
+    backwards = simulator.run(np.stack([row] * 3), seeds[::-1].copy())
+    alone = simulator.run(row[None], seeds[1:2])
+    for name, values in together.mean.items():
+        np.testing.assert_array_equal(values, backwards.mean[name][::-1])
+        np.testing.assert_array_equal(values[1:2], alone.mean[name])
+        np.testing.assert_array_equal(together.stderr[name][1:2], alone.stderr[name])
+
+
+def test_edges_are_those_declared(simulator, row):
+    from surrogates.contract.expression import evaluate_terms
+
+    observations = simulator.run(row[None], np.array([5], dtype=np.uint64))
+    values = {p.name: row[k : k + 1] for k, p in enumerate(simulator.inputs)}
+    for coordinate in simulator.coordinates:
+        np.testing.assert_allclose(
+            observations.edges[coordinate.name],
+            evaluate_terms(coordinate.edges, values),
+            rtol=1e-12,
+            atol=1e-12,
+        )
+
+
+def test_averages_are_those_declared(simulator, row):
+    from surrogates.contract.expression import evaluate
+
+    observations = simulator.run(row[None], np.array([5], dtype=np.uint64))
+    values = {p.name: row[k : k + 1] for k, p in enumerate(simulator.inputs)}
+    for output in simulator.outputs:
+        if output.average is None:
+            continue
+        assert output.coordinate is not None
+        edges = observations.edges[output.coordinate][0]
+        average = np.sum(observations.mean[output.name][0] * np.diff(edges)) / (edges[-1] - edges[0])
+        assert average == pytest.approx(float(evaluate(output.average, values)[0]), rel=1e-9)
+
+
+def test_refuses_what_it_does_not_know(simulator, kind):
+    with pytest.raises(InvalidInputError, match="no_such_input"):
+        simulator.complete({**EXAMPLES[kind][1], "no_such_input": 1.0})
+
+
+def test_refuses_what_is_out_of_range(simulator, kind):
+    for parameter in simulator.inputs:
+        with pytest.raises(InvalidInputError, match=parameter.name):
+            simulator.complete({**EXAMPLES[kind][1], parameter.name: abs(parameter.high) * 2 + 1})
+
+
+def test_work_grows_with_nothing_negative(simulator, kind):
+    assert (
+        simulator.work(
+            dict(zip([p.name for p in simulator.inputs], simulator.complete(EXAMPLES[kind][1]), strict=True))
+        )
+        > 0
+    )
