@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +21,7 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
     """
     present = _tidy_results(folder)
     for task in record.unfinished_tasks().tolist():
-        if task not in present:
-            continue
-        try:
-            fields = task_summary(folder.result(task), task)
-        except ResultFileError:
-            folder.result(task).unlink()
-        else:
+        if task in present and (fields := adopted(folder, task)) is not None:
             record.apply(log.append("task_done", **fields))
     # A task that was given up has no file; one that ended on a worker must have one.
     for task in np.flatnonzero(np.isfinite(record.task_ended) & record.task_finished).tolist():
@@ -36,6 +31,18 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
                 log.append("task_retried", task=task, attempt=attempt, reason="its result file is missing")
             )
     _tidy_models(folder, record)
+
+
+def adopted(folder: RunFolder, task: int) -> dict[str, Any] | None:
+    """The fields of `task_done` of a task whose result file is in place; a damaged file is removed."""
+    path = folder.result(task)
+    if not path.exists():
+        return None
+    try:
+        return task_summary(path, task)
+    except ResultFileError:
+        path.unlink()
+        return None
 
 
 def _tidy_results(folder: RunFolder) -> set[int]:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 
 import h5py
 import numpy as np
@@ -198,6 +199,37 @@ def test_a_place_that_cannot_run_tasks_ends_the_run_and_loses_nothing(tmp_path, 
     full.set()
     assert resume(tmp_path / "r").state == "finished"
     assert whole(tmp_path / "r", 20).failed == 0
+
+
+def test_a_pool_that_does_not_deliver_is_restarted_and_its_results_are_adopted(tmp_path, monkeypatch):
+    import workflow.controller
+    from workflow.resources import PoolLostError, ThreadPool
+
+    class Mute(ThreadPool):
+        """Does what it is told but does not tell, until it is restarted."""
+
+        mute, kept = True, ()
+
+        def submit(self, function, *arguments):
+            future = super().submit(function, *arguments)
+            if not self.mute:
+                return future
+            self.kept = (*self.kept, Future())
+            return self.kept[-1]
+
+        def lost(self, error):
+            return isinstance(error, PoolLostError)
+
+        def restart(self):
+            self.mute, kept = False, self.kept
+            for future in kept:
+                future.set_exception(PoolLostError("restarted"))
+
+    monkeypatch.setattr(workflow.controller, "SILENCE", 0.5)
+    monkeypatch.setattr(workflow.controller, "start_pool", lambda *_, workers, name: Mute(workers, name))
+    assert run(tmp_path / "r", MOODY).state == "finished"
+    state = whole(tmp_path / "r", 20)
+    assert state.task_attempts.max() == 0
 
 
 # Ends, each of which can be gone on from.

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from workflow.resources import Local, Threads, start_pool
+
+WAIT = 60  # generous: the machine may be busy
+
+
+def family():
+    return {p.pid for p in psutil.Process().children(recursive=True)}
+
+
+@pytest.fixture
+def pool(tmp_path):
+    before = family()
+    pool = start_pool(Local(workers=2), tmp_path, workers=2, name="simulate")
+    yield pool
+    pool.close(kill=True)
+    end = time.monotonic() + 10
+    while family() - before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert family() <= before
+
+
+def test_threads_run_functions_and_give_exceptions_back(tmp_path):
+    pool = start_pool(Threads(workers=2), tmp_path, workers=2, name="simulate")
+    assert pool.submit(divmod, 7, 3).result(WAIT) == (2, 1)
+    assert isinstance(pool.submit(divmod, 7, 0).exception(WAIT), ZeroDivisionError)
+    pool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_as_many_threads_compute_at_a_time_as_there_are_workers(tmp_path):
+    from workflow.resources import computing
+
+    seen = []
+
+    def task():
+        with computing() as name:
+            seen.append((name, 1))
+            time.sleep(0.02)
+            seen.append((name, -1))
+
+    pool = start_pool(Threads(workers=2), tmp_path, workers=2, name="simulate")
+    for future in [pool.submit(task) for _ in range(12)]:
+        future.result(WAIT)
+    pool.close()
+    level = [sum(step for _, step in seen[:k]) for k in range(len(seen) + 1)]
+    assert max(level) == 2
+    assert {name for name, _ in seen} == {"worker-0", "worker-1"}
+
+
+def test_local_workers_run_functions_in_processes_of_their_own(pool):
+    pids = {pool.submit(os.getpid).result(WAIT) for _ in range(10)}
+    assert os.getpid() not in pids
+    error = pool.submit(divmod, 7, 0).exception(WAIT)
+    assert isinstance(error, ZeroDivisionError)
+    assert not pool.lost(error)
+
+
+def test_a_killed_worker_loses_its_task_and_is_replaced(pool):
+    error = pool.submit(os.kill, pool.submit(os.getpid).result(WAIT), signal.SIGKILL)
+    victim = pool.submit(signal.raise_signal, signal.SIGKILL)
+    assert pool.lost(victim.exception(WAIT))
+    error.exception(WAIT)
+    assert pool.submit(divmod, 7, 3).result(WAIT) == (2, 1)
+    assert not pool.broken
+
+
+@pytest.mark.parametrize("process", ["interchange_proc", "manager"])
+def test_a_dead_process_of_the_pool_is_noticed_in_seconds_and_the_pool_can_be_restarted(pool, process):
+    pool.submit(os.getpid).result(WAIT)
+    running = pool.submit(time.sleep, 30)
+    started = time.monotonic()
+    os.kill(getattr(pool._life._executor, process).pid, signal.SIGKILL)
+    assert pool.lost(running.exception(WAIT))
+    assert time.monotonic() - started < 3
+    assert pool.broken
+    assert pool.lost(pool.submit(divmod, 7, 3).exception(WAIT))
+    pool.restart()
+    assert pool.submit(divmod, 7, 3).result(WAIT) == (2, 1)
+
+
+def test_an_interchange_that_dies_while_it_starts_is_noticed_too(pool):
+    end = time.monotonic() + WAIT
+    while getattr(pool._life._executor, "interchange_proc", None) is None:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    os.kill(pool._life._executor.interchange_proc.pid, signal.SIGKILL)
+    assert pool.lost(pool.submit(divmod, 7, 3).exception(WAIT))
+    assert pool.broken
+    pool.restart()
+    assert pool.submit(divmod, 7, 3).result(WAIT) == (2, 1)
+
+
+def test_an_idle_worker_that_is_killed_does_not_stop_the_others(pool):
+    # It holds the lock of the queue that the workers share while it waits.
+    pids = {pool.submit(os.getpid).result(WAIT) for _ in range(20)}
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + WAIT
+    while time.monotonic() < end:
+        if pool.broken:
+            pool.restart()
+        answer = pool.submit(divmod, 7, 3)
+        error = answer.exception(WAIT)
+        if error is None:
+            return
+        assert pool.lost(error)
+    raise AssertionError("nothing ran any more")
+
+
+def test_closing_ends_a_task_that_runs(pool):
+    pool.submit(os.getpid).result(WAIT)
+    running = pool.submit(time.sleep, 300)
+    time.sleep(0.2)
+    started = time.monotonic()
+    pool.close(kill=True)
+    assert time.monotonic() - started < 5
+    assert pool.lost(running.exception(WAIT))

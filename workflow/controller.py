@@ -1,0 +1,368 @@
+"""The controller: an event-driven loop that keeps workers fed, records it all, and can be killed."""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow.batching import BatchSizer
+from workflow.binding import bind
+from workflow.campaign import Campaign
+from workflow.events import EventWriter, cut_torn_tail
+from workflow.folder import RunFolder, write_atomically
+from workflow.planner import Planner
+from workflow.provenance import code_state, installed_packages, package_version
+from workflow.reading import dump
+from workflow.record import Record
+from workflow.recovery import adopted, mend
+from workflow.resources import Pool, PoolLostError, start_pool
+from workflow.status import status
+from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time, signals
+from workflow.table import write_table
+from workflow.tasks import simulate
+from workflow.trainer import Trainer
+
+LOSSES = 5
+"""How often a task may lose its worker before its replicas are given up."""
+
+BREAKDOWNS = 30
+"""How often the whole pool may break down before the run is stopped."""
+
+TICK = 1.0
+"""Seconds between status files and looks for requests; nothing else waits for the clock."""
+
+SILENCE = 10.0
+"""Seconds after which a task whose result file is in place should have been reported as done."""
+
+GRACE = 10.0
+"""Seconds that running tasks get to end after a request to stop."""
+
+Status = dict[str, Any]
+OnUpdate = Callable[[Status], None]
+Message = tuple[str, Any, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a controller's work ended.
+
+    Args:
+        state: ``finished``, ``stopped``, ``interrupted`` or ``failed``.
+        reason: in words.
+        exit_code: 0 finished, 1 finished with too many failures or failed, 75 stopped and resumable,
+            130 interrupted twice.
+    """
+
+    state: str
+    reason: str
+    exit_code: int
+
+
+class Controller:
+    """One process's work on a run.
+
+    Args:
+        campaign: what to do.
+        folder: of the run, which exists.
+        on_update: called about once a second with the status.
+        changed: whether the campaign is not the one that the folder has.
+    """
+
+    def __init__(
+        self, campaign: Campaign, folder: RunFolder, on_update: OnUpdate | None, *, changed: bool = False
+    ) -> None:
+        self.campaign, self.folder, self.on_update = campaign, folder, on_update
+        self.changed = changed
+        self.space, _ = bind(campaign)
+        self.workers = campaign.resources.workers
+        self.search = search_path(folder)
+        self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.in_flight: dict[int, Future[Any]] = {}
+        self.backlog: deque[int] = deque()
+        self.losses: dict[int, int] = {}
+        self.silent: dict[int, float] = {}
+        self.ending: Ending | None = None
+
+    def run(self) -> Outcome:
+        """Hold the run, work, let it go."""
+        with self.folder.lock(), signals(self.messages):
+            # The workers start while this thread reads the record and asks for the first points.
+            self.pool: Pool = start_pool(
+                self.campaign.resources, self.folder.parsl, workers=self.workers, name="simulate"
+            )
+            try:
+                return self._run()
+            except BaseException as error:
+                with suppress(Exception):
+                    self._publish("failed", f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                self.pool.close(kill=True)
+
+    def _run(self) -> Outcome:
+        cut_torn_tail(self.folder.events)
+        self.record = Record.read(self.folder.events)
+        resumed = self.record.events > 0
+        if self.changed:
+            write_atomically(self.folder.resolved, dump(self.campaign), durable=True)
+        for request in self.folder.requests():
+            self.folder.answer(request)  # whatever was asked of an earlier controller
+        with EventWriter(self.folder.events, self.record.events) as self.log:
+            self._note(
+                "run_started",
+                run=self.folder.name,
+                version=package_version("mlaround"),
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                workers=self.workers,
+                resumed=resumed,
+            )
+            if resumed:
+                mend(self.folder, self.record, self.log)
+            self.planner = Planner(self.campaign, self.space, self.record)
+            self.sizer = BatchSizer(
+                self.campaign.simulator, self.space.names, self.campaign.resources.task_time, self.workers
+            )
+            self.trainer = Trainer(
+                self.campaign, self.folder, self.record, self.planner, self._note, self._commit, self.search
+            )
+            self.backlog.extend(self.record.unfinished_tasks().tolist())
+            self.started = time.monotonic()
+            try:
+                ending = self._loop()
+            finally:
+                self.trainer.close()
+            self._note("run_stopped", state=ending.state, reason=ending.reason)
+            self._commit()
+            # Before the table is written: whoever waits for the last result need not wait for it.
+            self.pool.close(kill=True)
+        self._document()
+        write_table(self.folder, self.record, self.campaign.simulator, self.space, self.campaign.seed)
+        self._publish(ending.state, ending.reason)
+        return Outcome(ending.state, ending.reason, ending.exit_code)
+
+    def _loop(self) -> Ending:
+        next_tick = 0.0
+        while True:
+            self._advance()
+            now = time.monotonic()
+            if now >= next_tick:
+                next_tick = now + TICK
+                self._tick(now)
+            if self._at_rest(now):
+                break
+            try:
+                self._handle(self.messages.get(timeout=max(0.0, next_tick - time.monotonic())))
+                while True:  # all that is there: one decision and one flush for them together
+                    self._handle(self.messages.get_nowait())
+            except queue.Empty:
+                pass
+        assert self.ending is not None
+        return self.ending
+
+    def _at_rest(self, now: float) -> bool:
+        """Whether nothing is left to do or to wait for."""
+        if self.ending is not None and self.ending.until is not None and now >= self.ending.until:
+            return True
+        if self.in_flight or self.trainer.busy:
+            return False
+        if self.ending is None and not self.backlog and not self.planner.remaining:
+            self.ending = natural_end(self.record, self.planner)
+            if self.trainer.last(self.messages):
+                return False
+        elif self.ending is not None and self.ending.state == "finished" and self.trainer.last(self.messages):
+            return False
+        return self.ending is not None
+
+    # Deciding.
+
+    def _advance(self) -> None:
+        """Start whatever can be started: tasks up to one ahead on each worker, and a training."""
+        if self.ending is None:
+            goal = goal_reached(self.campaign, self.record)
+            if goal is not None and not (self.campaign.deterministic and self.record.pending):
+                self.ending = goal
+        if self.ending is not None and self.ending.state != "finished":
+            return
+        if self.ending is None:
+            room = self.pool.depth - len(self.in_flight)
+            tasks = [self._retry_or_propose() for _ in range(room) if self._more()]
+        else:
+            tasks = [self.backlog.popleft() for _ in range(len(self.backlog))]
+        self._commit()
+        for task in tasks:
+            self._submit(task)
+        if self.ending is None and not self.backlog:
+            self.trainer.start_if_due(self.messages)
+
+    def _more(self) -> bool:
+        """Whether there is a task to start now."""
+        if self.backlog:
+            return True
+        # The next round is decided by all results of this one and by the model they teach.
+        between = self.campaign.deterministic and self.record.replicas and self.planner.at_round_end
+        if between and (self.record.pending or self.trainer.busy or self.trainer.due):
+            return False
+        return self.planner.remaining > 0
+
+    def _retry_or_propose(self) -> int:
+        """The next task: one that is to run again, else a new one, recorded as proposed."""
+        if self.backlog:
+            return self.backlog.popleft()
+        wish = self.sizer.wish(self.planner.remaining)
+        if not self.campaign.steering.independent:
+            # A policy that looks at models should not have decided on most of the next round already.
+            wish = min(wish, max(1, -(-self.trainer.until_due // self.workers)))
+        batch = self.planner.take(self.sizer.cut(self.planner.upcoming(wish), wish))
+        task = self.record.tasks
+        self._note(
+            "task_proposed",
+            task=task,
+            first=batch.first,
+            inputs=batch.inputs.tolist(),
+            held_out=batch.held_out.astype(int).tolist(),
+            model=batch.model,
+        )
+        return task
+
+    def _submit(self, task: int) -> None:
+        first = int(self.record.task_first[task])
+        rows = self.record.inputs[first : first + int(self.record.task_count[task])]
+        request = {
+            "run": str(self.folder.path),
+            "search": self.search,
+            "task": task,
+            "first": first,
+            "inputs": rows.tolist(),
+            "seed": self.campaign.seed,
+        }
+        future = self.pool.submit(simulate, request)
+        self.in_flight[task] = future
+        future.add_done_callback(lambda done: self.messages.put(("simulated", task, done)))
+
+    # What happens.
+
+    def _handle(self, message: Message) -> None:
+        kind, subject, future = message
+        if kind == "signal":
+            self.ending = on_signal(subject, self.ending, time.monotonic() + GRACE)
+            for waiting in self.in_flight.values():
+                waiting.cancel()
+        elif kind == "trained":
+            problem = self.trainer.finish(future)
+            if problem is not None:
+                self._fail(problem)
+        else:
+            self._simulated(subject, self.in_flight.pop(subject))
+
+    def _simulated(self, task: int, future: Future[Any]) -> None:
+        if future.cancelled():
+            self.backlog.append(task)
+            return
+        error = future.exception()
+        if error is None:
+            fields = future.result()
+            self._note("task_done", **fields)
+            first, count = int(self.record.task_first[task]), int(self.record.task_count[task])
+            if not fields["failed"]:  # a replica that failed may have cost next to nothing
+                rows = self.record.inputs[first : first + count]
+                self.sizer.learn(rows, fields["ended"] - fields["started"])
+        elif self.pool.lost(error):
+            self._lost(task, error)
+        else:
+            # Not the simulator's doing, which is recorded with its replicas: this place is not fit to run it.
+            self.backlog.append(task)
+            self._fail(f"task {task} could not be run: {type(error).__name__}: {error}")
+
+    def _lost(self, task: int, error: BaseException) -> None:
+        if self.ending is not None and self.ending.state != "finished":
+            return
+        if self.pool.broken:
+            self.pool.restart()
+        if not isinstance(error, PoolLostError):  # else it was not this task's worker that died
+            self.losses[task] = self.losses.get(task, 0) + 1
+        if self.pool.breakdowns > BREAKDOWNS:
+            self._fail(f"the workers broke down {self.pool.breakdowns} times; last: {error}")
+        fields = adopted(self.folder, task)
+        if fields is not None:
+            self._note("task_done", **fields)
+        elif self.losses.get(task, 0) > LOSSES:
+            message = f"its worker went away {self.losses[task]} times ({error}); out of memory, or a crash?"
+            self._note("task_failed", task=task, reason="worker lost", message=message)
+        else:
+            attempt = int(self.record.task_attempts[task]) + 1
+            self._note("task_retried", task=task, attempt=attempt, reason=type(error).__name__)
+            self.backlog.append(task)
+
+    def _fail(self, reason: str) -> None:
+        if self.ending is None or self.ending.state == "finished":
+            self.ending = Ending("failed", reason, 1, time.monotonic() + GRACE)
+
+    # Recording.
+
+    def _note(self, event: str, **fields: Any) -> None:
+        self.record.apply(self.log.append(event, **fields))
+
+    def _commit(self) -> None:
+        self.log.commit()
+
+    def _tick(self, now: float) -> None:
+        self._commit()
+        self.folder.touch_controller()
+        if self.ending is None:
+            self.ending = on_request(self.folder, now + GRACE) or out_of_time(
+                self.campaign, now - self.started, now + GRACE
+            )
+        self._unblock(now)
+        self._publish("running", None)
+        if self.record.done:
+            self._document()
+
+    def _unblock(self, now: float) -> None:
+        """Restart a pool that does not deliver: a result lies there, but nobody says that it is done.
+
+        A worker that is killed just while it reports holds the lock of the queue of results for ever.
+        """
+        silent = [task for task in self.in_flight if self.folder.result(task).exists()]
+        self.silent = {task: self.silent.get(task, now) for task in silent}
+        if any(now - since > SILENCE for since in self.silent.values()):
+            self.pool.restart()
+
+    def _publish(self, state: str, reason: str | None) -> None:
+        record = self.record
+        running = 0
+        if state == "running":
+            running = sum(int(record.task_count[task]) for task in sorted(self.in_flight)[: self.workers])
+        latest = status(
+            record,
+            name=self.campaign.name,
+            run=self.folder.name,
+            total=self.planner.total,
+            running=running,
+            state=state,
+            reason=reason,
+        )
+        self.folder.write_status(latest)
+        if self.on_update is not None:
+            self.on_update(latest)
+
+    def _document(self) -> None:
+        """Write what takes a moment to find out; after the first result, which should not wait for it."""
+        if not self.folder.environment.exists():
+            self.folder.write_provenance(self.folder.read_provenance() | code_state())
+            write_atomically(self.folder.environment, installed_packages())
+
+
+def search_path(folder: RunFolder) -> str | None:
+    """Where the user's own plug-ins are looked for: beside the campaign's file, if it came from one."""
+    source = folder.read_provenance().get("source")
+    return str(Path(source).parent) if source else None
