@@ -156,7 +156,7 @@ class Campaign(Part):
         import json
 
         from workflow.reading import load_campaign
-        from workflow.tasks import add_to_path
+        from workflow.worker import add_to_path
 
         add_to_path(str(Path(path).absolute().parent))  # the user's own plug-ins lie beside the file
         # JSON is YAML: numbers, texts and lists come back as what they were.

@@ -160,7 +160,7 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
         self.events.touch()
         write_atomically(self.campaign, campaign)
-        write_atomically(self.provenance, json.dumps(provenance, indent=1) + "\n")
+        self.write_provenance(provenance)
         write_atomically(
             self.readme, README.format(name=provenance.get("campaign", self.name), path=self.path)
         )
@@ -185,6 +185,11 @@ class RunFolder:
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         """Replace ``provenance.json``."""
         write_atomically(self.provenance, json.dumps(provenance, indent=1) + "\n")
+
+    def plugin_folder(self) -> str | None:
+        """Where the user's own plug-ins are looked for: beside the campaign's file, if it came from one."""
+        source = self.read_provenance().get("source")
+        return str(Path(source).parent) if source else None
 
     def read_status(self) -> dict[str, Any] | None:
         """The last status that a controller wrote; ``None`` if there is none."""

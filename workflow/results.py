@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import Observations, Simulator
+from surrogates import Signature
 from workflow.folder import RunFolder
 from workflow.record import Record, State
 
@@ -100,8 +101,14 @@ def _dataset(file: Any, name: str, values: Array, unit: str) -> Any:
     return data
 
 
-def task_summary(path: Path, task: int) -> dict[str, Any]:
+def task_summary(path: Path, task: int, first: int, inputs: Array) -> dict[str, Any]:
     """The fields of `task_done` as a result file tells them, to adopt one whose event was never written.
+
+    Args:
+        path: of the file.
+        task: that it must be of.
+        first: number of the first replica that it must hold.
+        inputs: of all that it must hold, array (n, dimensions).
 
     Raises:
         ResultFileError: it is not a whole result file of that task.
@@ -111,7 +118,9 @@ def task_summary(path: Path, task: int) -> dict[str, Any]:
     try:
         with h5py.File(path, "r") as file:
             attributes = json.loads(file.attrs["task"])
-            if file.attrs["format"] != FORMAT or attributes["task"] != task:
+            fits = file.attrs["format"] == FORMAT and attributes["task"] == task
+            fits = fits and np.array_equal(file["replica"][()], first + np.arange(len(inputs)))
+            if not (fits and np.array_equal(file["inputs"][()], inputs)):
                 raise ResultFileError(f"{path} is not the result of task {task}")
             failed = json.loads(file.attrs.get("failures", "{}"))
             scalars = {
@@ -203,6 +212,50 @@ def read_arrays(
         except (OSError, KeyError) as error:
             raise ResultFileError(f"{path} cannot be read: {error}") from error
     return result
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Simulations as a surrogate sees them, in the units of its signature.
+
+    Args:
+        x: inputs, array (n, features).
+        y, y_err: targets and their standard errors, arrays (n, columns), flat as in the signature.
+    """
+
+    x: Array
+    y: Array
+    y_err: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def read_examples(
+    folder: RunFolder, record: Record, signature: Signature, replicas: NDArray[np.int64]
+) -> Examples:
+    """Simulations to learn from or to judge by.
+
+    Args:
+        folder: of the run.
+        record: of the run.
+        signature: of the campaign's models.
+        replicas: which ones, in this order.
+
+    Raises:
+        ResultFileError: a file is missing or damaged.
+    """
+    n = len(replicas)
+    if not n:
+        empty = np.empty((0, signature.n_columns))
+        return Examples(np.empty((0, len(signature.features))), empty, empty)
+    names = [target.name for target in signature.targets]
+    arrays = read_arrays(folder, record, names, replicas)
+    y, y_err = (
+        np.concatenate([part[name].reshape(n, -1) for name in names], axis=1)
+        for part in (arrays.mean, arrays.stderr)
+    )
+    return Examples(np.array(record.inputs[replicas]), y, y_err)
 
 
 def _scatter(

@@ -14,7 +14,7 @@ import numpy as np
 
 from workflow.events import EventTail
 from workflow.folder import RunFolder, RunFolderError
-from workflow.record import Record, State
+from workflow.record import Record
 from workflow.speedup import effective_speedup
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workflow.figures import HeldOut
     from workflow.plots import Plots
     from workflow.space import Space
+    from workflow.table import ResultColumn
 
 LOG = "controller.log"
 """What a controller that was started from Python prints, in the run folder."""
@@ -74,11 +75,10 @@ class Run:
     def campaign(self) -> Campaign:
         """The campaign with everything filled in."""
         from workflow.reading import parse_campaign
-        from workflow.tasks import add_to_path
+        from workflow.worker import add_to_path
 
-        source = self.folder.read_provenance().get("source")
-        add_to_path(str(Path(source).parent) if source else None)  # the user's own plug-ins
-        return parse_campaign(self.folder.resolved.read_text(encoding="utf-8"), str(self.folder.resolved))
+        add_to_path(self.folder.plugin_folder())
+        return parse_campaign(self.folder.read_resolved(), str(self.folder.resolved))
 
     @cached_property
     def _bound(self) -> tuple[Space, Signature]:
@@ -157,42 +157,22 @@ class Run:
         return effective_speedup(self.record, n_lookup)
 
     def results(self) -> pd.DataFrame:
-        """One row per simulation proposed so far.
+        """One row per simulation proposed so far, the same as in ``results.csv``.
 
-        Columns: ``replica``, ``task``, ``state`` (pending, done, failed, lost), ``held_out``, the
-        inputs, every scalar output with its ``_stderr``, ``seconds`` (wall time) and ``seed``. Units
-        are in ``attrs["units"]``: column -> unit.
+        Columns as in `workflow.table.result_columns`; units are in ``attrs["units"]``: column -> unit.
         """
         import pandas as pd
 
-        from workflow.seeds import replica_seeds
-
-        record = self.record
-        numbers = np.arange(record.replicas)
-        words = np.array([state.name.lower() for state in State])
-        columns: dict[str, Any] = {
-            "replica": numbers,
-            "task": record.task.copy(),
-            "state": words[record.state],
-            "held_out": record.held_out.copy(),
-        }
-        units = {"seconds": "s"}
-        for k, dimension in enumerate(self.space.dimensions):
-            columns[dimension.name] = record.inputs[:, k].copy() if len(numbers) else np.empty(0)
-            units[dimension.name] = dimension.unit
-        for target in self.signature.targets:
-            if target.axis is not None:
-                continue
-            known = target.name in record.scalar_names
-            empty = np.full(len(numbers), np.nan)
-            columns[target.name] = record.mean(target.name).copy() if known else empty
-            columns[f"{target.name}_stderr"] = record.stderr(target.name).copy() if known else empty.copy()
-            units[target.name] = units[f"{target.name}_stderr"] = target.unit
-        columns["seconds"] = record.wall_seconds.astype(np.float64)
-        columns["seed"] = replica_seeds(self.campaign.seed, numbers)
-        table = pd.DataFrame(columns)
-        table.attrs["units"] = units
+        columns = self.result_columns()
+        table = pd.DataFrame({column.name: column.values for column in columns})
+        table.attrs["units"] = {column.name: column.unit for column in columns if column.unit}
         return table
+
+    def result_columns(self) -> list[ResultColumn]:
+        """The columns of `results`, without pandas."""
+        from workflow.table import result_columns
+
+        return result_columns(self.record, self.campaign.simulator, self.space, self.campaign.seed)
 
     def observations(self, name: str) -> xr.Dataset:
         """Outputs of all simulations that are done, from the result files.
@@ -268,7 +248,7 @@ class Run:
             overall = (model.get("scores") or {}).get("overall") or {}
             rows.append(
                 {
-                    "version": _version(model["model"]),
+                    "version": self._named(model["model"]),
                     "in_use": model["model"] == record.promoted,
                     "simulations": model["simulations"],
                     "held_out": model["held_out"],
@@ -286,23 +266,17 @@ class Run:
             RunError: no model was trained yet.
         """
         from workflow.figures import HeldOut
-        from workflow.results import read_arrays
+        from workflow.results import read_examples
 
         number = self._number(version)
         record = self.record
         ids = record.finished(held_out=True)
         key = (number, len(ids))
         if self._held is None or self._held[0] != key:
-            names = [t.name for t in self.signature.targets]
-            arrays = read_arrays(self.folder, record, names, ids)
-            y, err = (
-                np.concatenate([part[name].reshape(len(ids), -1) for name in names], axis=1)
-                if len(ids)
-                else np.empty((0, self.signature.n_columns))
-                for part in (arrays.mean, arrays.stderr)
+            held = read_examples(self.folder, record, self.signature, ids)
+            judged = HeldOut.judge(
+                self.surrogate(number), self._named(number), ids, held.x, held.y, held.y_err
             )
-            x = np.array(record.inputs[ids]).reshape(len(ids), len(self.space.names))
-            judged = HeldOut.judge(self.surrogate(number), _version(number), ids, x, y, err)
             self._held = (key, judged)
         return self._held[1]
 
@@ -361,9 +335,12 @@ class Run:
             return promoted
         return int(str(version).removeprefix("v"))
 
+    def _named(self, version: int) -> str:
+        return self.folder.model(version).name
+
     def __repr__(self) -> str:
         record = self.record
-        model = "no model yet" if record.promoted is None else f"model {_version(record.promoted)}"
+        model = "no model yet" if record.promoted is None else f"model {self._named(record.promoted)}"
         failed = f", {record.failed} failed" if record.failed else ""
         planned = self.campaign.stop.simulations
         return (
@@ -375,7 +352,7 @@ class Run:
         rows = {
             "state": self.state,
             "simulations": f"{record.done} done, {record.failed} failed of {self.campaign.stop.simulations}",
-            "model": "none yet" if record.promoted is None else _version(record.promoted),
+            "model": "none yet" if record.promoted is None else self._named(record.promoted),
             "held-out median relative error": _percent(overall.get("median_relative_error")),
             "95 % interval covers": _percent(overall.get("coverage")),
             "effective speedup": self.effective_speedup()["sentence"],
@@ -392,7 +369,3 @@ class Run:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.3g} %"
-
-
-def _version(number: int) -> str:
-    return f"v{number:04d}"

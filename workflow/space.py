@@ -58,4 +58,5 @@ class Space:
         """Points (n, dimensions) scaled to the unit cube; constants become 0."""
         low = np.array([d.low for d in self.dimensions])
         width = np.array([d.high - d.low for d in self.dimensions])
-        return (x - low) / np.where(width > 0, width, 1.0)
+        unit: Array = (x - low) / np.where(width > 0, width, 1.0)
+        return unit

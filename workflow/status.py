@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from workflow.judging import least_success
 from workflow.record import Record
 from workflow.speedup import effective_speedup
 
@@ -70,6 +71,6 @@ def held_out(scores: dict[str, Any]) -> dict[str, Any] | None:
     return {
         "n": scores["n"],
         **scores["overall"],
-        "least_success": min(target["success"] for target in scores["targets"].values()),
+        "least_success": least_success(scores),
         "calibrated_error": scores.get("calibrated_error"),
     }

@@ -12,9 +12,9 @@ from typing import Any
 
 from workflow.campaign import Campaign
 from workflow.folder import RunFolder
+from workflow.judging import least_success
 from workflow.planner import Planner
 from workflow.record import Record
-from workflow.training import success
 
 TOLERANCE = 0.1
 """Share of the simulations that may fail in a run that ended well."""
@@ -54,7 +54,7 @@ def goal_reached(campaign: Campaign, record: Record) -> Ending | None:
     model, stop = record.promoted_model, campaign.stop
     if model is None:
         return None
-    rate, error = success(model["scores"]), model["scores"].get("calibrated_error")
+    rate, error = least_success(model["scores"]), model["scores"].get("calibrated_error")
     if stop.success is not None and rate is not None and rate >= stop.success:
         return _finished(record, f"held-out success {rate:.3g} reached {stop.success:g}")
     if stop.error is not None and error is not None and error <= stop.error:

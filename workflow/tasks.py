@@ -5,9 +5,6 @@ This module and all that it imports at the top stay light, since every worker pa
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
 from functools import lru_cache
 from typing import Any
@@ -21,6 +18,7 @@ from workflow.plugins import by_path, find
 from workflow.resources import computing
 from workflow.results import summary, write_result
 from workflow.seeds import replica_seeds
+from workflow.worker import add_to_path, cpu_seconds, in_process_of_its_own, settle
 
 Array = NDArray[np.float64]
 Request = dict[str, Any]
@@ -104,19 +102,16 @@ def _observe(
     if not refused:
         return found
     where = np.array(kept)
-    return Observations(
-        *(
-            {name: _spread(a, where, n) for name, a in part.items()}
-            for part in (found.mean, found.stderr, found.edges)
-        ),
-        wall_seconds=np.nan_to_num(_spread(found.wall_seconds, where, n)),
-        cpu_seconds=np.nan_to_num(_spread(found.cpu_seconds, where, n)),
-        failures=failures,
-        used={name: _spread(a, where, n) for name, a in found.used.items()},
+    mean, stderr, edges, used = (
+        {name: _spread(values, where, n) for name, values in part.items()}
+        for part in (found.mean, found.stderr, found.edges, found.used)
     )
+    wall, cpu = (np.nan_to_num(_spread(s, where, n)) for s in (found.wall_seconds, found.cpu_seconds))
+    return Observations(mean, stderr, edges, wall, cpu, failures, used)
 
 
 def _spread(values: Array, where: NDArray[np.int64], n: int) -> Array:
+    """The rows (k, ...) at their places among n, array (n, ...); NaN elsewhere."""
     whole = np.full((n, *np.shape(values)[1:]), np.nan)
     whole[where] = values
     return whole
@@ -139,39 +134,3 @@ def _prepare(run: str, search: str | None) -> tuple[Simulator, tuple[str, ...]]:
     simulator = plugin.model_validate(settings)
     assert isinstance(simulator, Simulator)
     return simulator, tuple(resolved["space"])
-
-
-def add_to_path(search: str | None) -> None:
-    """Make the user's own modules importable."""
-    if search and search not in sys.path:
-        sys.path.insert(0, search)
-
-
-def cpu_seconds() -> float:
-    """Processor time that this worker has used."""
-    # Beside other threads of the controller, the process's clock would count their work too.
-    return time.process_time() if in_process_of_its_own() else time.thread_time()
-
-
-def in_process_of_its_own() -> bool:
-    """Whether this process is a worker, rather than the controller with workers among its threads."""
-    return "PARSL_WORKER_RANK" in os.environ
-
-
-@lru_cache(maxsize=1)
-def settle() -> None:
-    """Prepare a worker process, once: it dies with its parent, and Ctrl-C is the controller's to handle."""
-    if not in_process_of_its_own():
-        return
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def die_with_parent() -> None:
-    """Let the system kill this process when its parent dies, on Linux; elsewhere heartbeats must do."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, int(signal.SIGKILL), 0, 0, 0)

@@ -16,7 +16,7 @@ from workflow.record import Record
 from workflow.recovery import point_to_promoted
 from workflow.resources import Pool, start_pool
 from workflow.seeds import training_seed
-from workflow.training import train
+from workflow.training_task import train
 
 LOSSES = 5
 """How often one training may lose its worker before it counts as failed."""
@@ -124,8 +124,7 @@ class Trainer:
         if future is not self._future or self._pool is None:
             return None
         self._future = None
-        error = None if not future.cancelled() else InterruptedError("cancelled")
-        error = error or future.exception()
+        error = InterruptedError("cancelled") if future.cancelled() else future.exception()
         if error is None:
             fields = future.result()
             self._note("model_trained", **fields)

@@ -16,7 +16,7 @@ from workflow.folder import RunFolder, write_atomically
 from workflow.reading import dump, parse_campaign
 from workflow.record import Record
 from workflow.tasks import simulate
-from workflow.training import train
+from workflow.training_task import train
 
 CAMPAIGN = """
 name: wells

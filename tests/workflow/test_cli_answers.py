@@ -171,12 +171,13 @@ def test_models_are_listed_with_scores_and_the_one_in_use(ask) -> None:
 def test_results_are_a_row_per_simulation(ask) -> None:
     rows = list(csv.DictReader(io.StringIO(ask("results", small_run()).out)))
     assert [int(row["replica"]) for row in rows] == list(range(48))
-    assert set(rows[0]) == {
-        *("replica", "task", "state", "held_out", "stiffness", "temperature"),
-        *("mean_square", "mean_square_stderr", "wall_seconds", "seed"),
-    }
+    assert list(rows[0]) == [
+        *("replica", "task", "held_out", "stiffness", "temperature"),
+        *("mean_square", "mean_square_stderr", "state", "seconds [s]", "seed", "failure"),
+    ]
     failed = [row for row in rows if row["state"] == "failed"]
-    assert all(row["mean_square"] == "" for row in failed)
+    assert failed
+    assert all(row["mean_square"] == "" and "too stiff" in row["failure"] for row in failed)
     assert len({row["seed"] for row in rows}) == 48
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from workflow.cli.failures import NOT_FOUND, USAGE, Failure
 from workflow.folder import RunFolder
+from workflow.worker import add_to_path
 
 if TYPE_CHECKING:
     from workflow.campaign import Campaign
@@ -64,23 +64,9 @@ def read_pairs(given: Sequence[str], option: str, help_command: str) -> dict[str
     return pairs
 
 
-def importable_from(folder: Path) -> None:
-    """Let the user's own plug-ins be imported from a folder: that of the campaign's file."""
-    place = str(folder.absolute())
-    if place not in sys.path:
-        sys.path.append(place)  # last, so that a stray file of the user's shadows nothing
-
-
-def plugins_of(run: RunFolder) -> None:
-    """Let the plug-ins of a run be imported from where its campaign lay."""
-    source = run.read_provenance().get("source")
-    if source:
-        importable_from(Path(source).parent)
-
-
 def read_campaign(file: Path, overrides: Sequence[str]) -> Campaign:
     """The campaign of a file, with the user's own plug-ins importable from beside it."""
-    importable_from(file.parent)
+    add_to_path(str(file.absolute().parent))
     from workflow.reading import load_campaign
 
     return load_campaign(file, overrides)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import find_run, plugins_of, run_argument
+from workflow.cli.arguments import find_run, run_argument
 
 
 @click.command("report")
@@ -14,7 +14,6 @@ from workflow.cli.arguments import find_run, plugins_of, run_argument
 def command(folder: Path | None) -> None:
     """Write a run's report, one HTML file that needs no network, and print its path."""
     run = find_run(folder)
-    plugins_of(run)
     from workflow.report import write_report
 
     click.echo(write_report(run.path))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import ManyValues, find_run, plugins_of, run_argument, set_option, shown
+from workflow.cli.arguments import ManyValues, find_run, run_argument, set_option, shown
 
 
 @click.command("resume", cls=ManyValues)
@@ -19,11 +19,12 @@ def command(folder: Path | None, overrides: tuple[str, ...]) -> None:
     that finished goes on with a larger budget: --set stop.simulations=400.
     """
     run = find_run(folder)
-    plugins_of(run)
     from workflow.cli.controller import control
     from workflow.engine import resume
     from workflow.reading import load_campaign
+    from workflow.worker import add_to_path
 
+    add_to_path(run.plugin_folder())
     campaign = load_campaign(run.resolved, overrides) if overrides else None
     click.echo(f"run folder {shown(run.path)}", err=True)
     control(run, lambda on_update: resume(run.path, campaign=campaign, on_update=on_update))

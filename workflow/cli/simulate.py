@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from workflow.cli.arguments import ManyValues, importable_from, json_option, read_pairs
+from workflow.cli.arguments import ManyValues, json_option, read_pairs
 from workflow.cli.console import Progress, duration, print_json, table
 from workflow.cli.failures import FAILED, MISSING, USAGE, Failure
+from workflow.worker import add_to_path
 
 if TYPE_CHECKING:
     from simulators import Observations, Simulator
@@ -129,7 +130,7 @@ def command(
 
 
 def _find(kind: str) -> type[Simulator]:
-    importable_from(Path())
+    add_to_path(str(Path.cwd()))
     from simulators import Simulator
     from workflow.plugins import named
 

@@ -97,5 +97,5 @@ def _select(score: Array, pool: Array, taken: Array, count: int, radius: float) 
 
 def _squared(a: Array, b: Array) -> Array:
     """Squared distances, array (len(a), len(b)); by one matrix product, good to 1e-15 of the unit cube."""
-    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
-    return np.maximum(squared, 0.0)
+    squared: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
+    return squared.clip(min=0.0)

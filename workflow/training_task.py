@@ -5,30 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surrogates import Model
 from workflow.folder import RunFolder
+from workflow.judging import calibrated_error, compare
 from workflow.record import Record
-from workflow.results import read_arrays
-from workflow.tasks import Request, add_to_path, cpu_seconds, settle
+from workflow.results import read_examples
+from workflow.tasks import Request
+from workflow.worker import add_to_path, cpu_seconds, settle
 
 Array = NDArray[np.float64]
 
 LOOKUPS = 20
 """Single predictions timed; the fastest half are averaged, since other work only ever slows one down."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """Simulations as a surrogate sees them: x (n, features), flat targets and their errors (n, columns)."""
-
-    x: Array
-    y: Array
-    y_err: Array
 
 
 def train(request: Request) -> dict[str, Any]:
@@ -56,20 +50,19 @@ def train(request: Request) -> dict[str, Any]:
     campaign = parse_campaign(folder.read_resolved(), str(folder.resolved))
     _, signature = bind(campaign)
     record = Record.read(folder.events)
-    names = [target.name for target in signature.targets]
-    data, held = (_load(folder, record, names, request[key]) for key in ("train", "held_out"))
+    data, held = (read_examples(folder, record, signature, request[key]) for key in ("train", "held_out"))
     model = campaign.surrogate.fit(
         data.x, data.y, data.y_err, signature=signature, seed=request["seed"], ids=request["train"]
     )
-    scores = surrogates.held_out_scores(model, held.x, held.y, held.y_err) if len(held.x) else {}
-    promoted, standing = True, None
+    scores = surrogates.held_out_scores(model, held.x, held.y, held.y_err) if len(held) else {}
+    comparison, standing = None, None
     if scores and request["incumbent"] is not None:
         incumbent = surrogates.load(folder.model(request["incumbent"]))
         standing = surrogates.held_out_scores(incumbent, held.x, held.y, held.y_err)
-        promoted = quality(scores) <= quality(standing)
+        comparison = compare(model, incumbent, held)
         standing = _finite({**standing, "calibrated_error": calibrated_error(incumbent, held)})
-    calibrated = calibrated_error(model, held if len(held.x) else data)
-    lookup = _lookup_seconds(model, held.x if len(held.x) else data.x)
+    calibrated = calibrated_error(model, held if len(held) else data)
+    lookup = _lookup_seconds(model, held.x if len(held) else data.x)
     model = model.recorded(
         scores=scores,
         provenance={
@@ -88,49 +81,16 @@ def train(request: Request) -> dict[str, Any]:
         "ended": time.time(),
         "cpu": round(cpu_seconds() - cpu, 6),
         "simulations": len(data.x),
-        "held_out": len(held.x),
+        "held_out": len(held),
         "scores": _finite({**scores, "calibrated_error": calibrated}),
         "standing": standing,
+        "comparison": None if comparison is None else _finite(asdict(comparison)),
         "lookup_seconds": lookup,
-        "promoted": bool(promoted),
+        "promoted": comparison is None or comparison.promotes,
     }
 
 
-def quality(scores: dict[str, Any]) -> float:
-    """How wrong a model is on held-out simulations; of two models the one with less is used.
-
-    The median relative error, averaged over the targets: robust against a few bad points, without
-    a unit, and the same question for every kind of surrogate.
-    """
-    return float(scores["overall"]["median_relative_error"])
-
-
-def calibrated_error(model: Any, data: Data) -> float:
-    """Median of std / |mean| over all targets of the given simulations: what ``stop.error`` asks about."""
-    mean, std = model.predict(data.x, return_std=True, on_ood="ignore")
-    size = np.abs(mean)
-    return float(np.median((std[size > 0]) / size[size > 0])) if (size > 0).any() else float("nan")
-
-
-def success(scores: dict[str, Any]) -> float | None:
-    """Smallest held-out success rate of the targets: what ``stop.success`` asks about."""
-    rates = [target["success"] for target in scores.get("targets", {}).values()]
-    return min(rates) if rates else None
-
-
-def _load(folder: RunFolder, record: Record, names: list[str], replicas: NDArray[np.int64]) -> Data:
-    if not len(replicas):
-        empty = np.empty((0, 0))
-        return Data(empty, empty, empty)
-    arrays = read_arrays(folder, record, names, replicas)
-    y, y_err = (
-        np.concatenate([part[name].reshape(len(replicas), -1) for name in names], axis=1)
-        for part in (arrays.mean, arrays.stderr)
-    )
-    return Data(np.array(record.inputs[replicas]), y, y_err)
-
-
-def _lookup_seconds(model: Any, x: Array) -> float:
+def _lookup_seconds(model: Model, x: Array) -> float:
     """Seconds of a single prediction with its std, domain check included."""
     times = []
     for k in range(LOOKUPS):

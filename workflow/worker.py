@@ -1,0 +1,48 @@
+"""What a worker process is: whose child, on which clock, and where it looks for the user's plug-ins.
+
+It is imported by every worker at its start and by every command, and so imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from functools import lru_cache
+
+
+def add_to_path(folder: str | None) -> None:
+    """Make the user's own modules in a folder importable."""
+    if folder and folder not in sys.path:
+        sys.path.append(folder)  # last, so that a stray file of the user's shadows nothing
+
+
+def in_process_of_its_own() -> bool:
+    """Whether this process is a worker, rather than the controller with workers among its threads."""
+    return "PARSL_WORKER_RANK" in os.environ
+
+
+def cpu_seconds() -> float:
+    """Processor time that this worker has used, s."""
+    # Beside other threads of the controller, the process's clock would count their work too.
+    return time.process_time() if in_process_of_its_own() else time.thread_time()
+
+
+@lru_cache(maxsize=1)
+def settle() -> None:
+    """Prepare a worker process, once: it dies with its parent, and Ctrl-C is the controller's to handle."""
+    if not in_process_of_its_own():
+        return
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _die_with_parent() -> None:
+    """Let the system kill this process when its parent dies, on Linux; elsewhere heartbeats must do."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, int(signal.SIGKILL), 0, 0, 0)
