@@ -11,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from workflow.batching import BatchSizer
@@ -84,7 +83,7 @@ class Controller:
         self.changed = changed
         self.space, _ = bind(campaign)
         self.workers = campaign.resources.workers
-        self.search = search_path(folder)
+        self.search = folder.plugin_folder()
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.in_flight: dict[int, Future[Any]] = {}
         self.backlog: deque[int] = deque()
@@ -292,7 +291,7 @@ class Controller:
             self.losses[task] = self.losses.get(task, 0) + 1
         if self.pool.breakdowns > BREAKDOWNS:
             self._fail(f"the workers broke down {self.pool.breakdowns} times; last: {error}")
-        fields = adopted(self.folder, task)
+        fields = adopted(self.folder, self.record, task)
         if fields is not None:
             self._note("task_done", **fields)
         elif self.losses.get(task, 0) > LOSSES:
@@ -360,9 +359,3 @@ class Controller:
         if not self.folder.environment.exists():
             self.folder.write_provenance(self.folder.read_provenance() | code_state())
             write_atomically(self.folder.environment, installed_packages())
-
-
-def search_path(folder: RunFolder) -> str | None:
-    """Where the user's own plug-ins are looked for: beside the campaign's file, if it came from one."""
-    source = folder.read_provenance().get("source")
-    return str(Path(source).parent) if source else None

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from workflow.binding import bind
 from workflow.campaign import Campaign
-from workflow.controller import Controller, OnUpdate, Outcome, search_path
+from workflow.controller import Controller, OnUpdate, Outcome
 from workflow.folder import RunFolder, RunFolderError
 from workflow.provenance import at_start
 from workflow.reading import dump, parse_campaign
-from workflow.tasks import add_to_path
+from workflow.worker import add_to_path
 
 __all__ = ["Outcome", "resume", "run_campaign"]
 
@@ -61,7 +61,7 @@ def resume(
         RunFolderError: there is no run, another controller holds it, or ``campaign`` is another one.
     """
     run = RunFolder(folder)
-    add_to_path(search_path(run))
+    add_to_path(run.plugin_folder())
     before = parse_campaign(run.read_resolved(), str(run.resolved))
     if campaign is None:
         campaign = before

@@ -21,7 +21,7 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
     """
     present = _tidy_results(folder)
     for task in record.unfinished_tasks().tolist():
-        if task in present and (fields := adopted(folder, task)) is not None:
+        if task in present and (fields := adopted(folder, record, task)) is not None:
             record.apply(log.append("task_done", **fields))
     # A task that was given up has no file; one that ended on a worker must have one.
     for task in np.flatnonzero(np.isfinite(record.task_ended) & record.task_finished).tolist():
@@ -33,13 +33,15 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
     _tidy_models(folder, record)
 
 
-def adopted(folder: RunFolder, task: int) -> dict[str, Any] | None:
-    """The fields of `task_done` of a task whose result file is in place; a damaged file is removed."""
+def adopted(folder: RunFolder, record: Record, task: int) -> dict[str, Any] | None:
+    """The fields of `task_done` of a task whose result file is in place; a file that is not is removed."""
     path = folder.result(task)
     if not path.exists():
         return None
     try:
-        return task_summary(path, task)
+        first = int(record.task_first[task])
+        rows = record.inputs[first : first + int(record.task_count[task])]
+        return task_summary(path, task, first, rows)
     except ResultFileError:
         path.unlink()
         return None

@@ -98,6 +98,25 @@ def test_replicas_do_not_depend_on_how_they_are_batched(steering, deterministic)
     assert all(table == tables[0] for table in tables)
 
 
+@pytest.mark.parametrize("sizes", [[1] * 40, [5] * 8, [13, 2, 9, 16]])
+def test_a_round_is_the_same_for_a_controller_that_takes_over_in_the_midst_of_it(sizes):
+    options = "deterministic=true", "steering={kind: active_learning}"
+    whole, expected = planner(*options)
+    while whole.remaining:
+        propose(whole, expected, 40)
+    _, record = planner(*options)
+    settled = campaign(WELLS, *options)
+    for size in sizes:
+        another = Planner(settled, bind(settled)[0], record)
+        for _ in range(2):  # a batch ends with its round
+            if another.remaining and size:
+                before = record.replicas
+                propose(another, record, size)
+                size -= record.replicas - before
+    assert record.inputs.tolist() == expected.inputs.tolist()[: record.replicas]
+    assert record.replicas > 30
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.2, 0.25, 1 / 3, 0.7])
 def test_replicas_are_held_out_by_number_in_the_given_share(share):
     plan, record = planner(f"training.held_out={share}", "stop.simulations=300")

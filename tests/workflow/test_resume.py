@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -87,6 +88,18 @@ def test_a_damaged_result_file_without_an_event_is_done_again(tmp_path):
     resume(tmp_path / "r")
     whole(tmp_path / "r", 40)
     assert numbers(tmp_path / "r") == expected
+
+
+def test_a_result_file_of_other_replicas_is_not_adopted(tmp_path):
+    run(tmp_path / "r", WELLS)
+    expected = numbers(tmp_path / "r")
+    folder = RunFolder(tmp_path / "r")
+    events = list(read_events(folder.events))
+    crash(folder.path, next(e["seq"] for e in events if e["event"] == "task_done"))
+    shutil.copy(folder.result(1), folder.result(0))
+    resume(folder.path)
+    whole(folder.path, 40)
+    assert numbers(folder.path) == expected
 
 
 def test_a_result_file_that_went_missing_is_made_again(tmp_path):
