@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from workflow.report import write_report
     from workflow.run import Run, RunError, open_run
     from workflow.speedup import Speedup
-    from workflow.wrapping import Answer, BudgetSpentError, BudgetSpentWarning, around
+    from workflow.wrapped import Answer, BudgetSpentError, BudgetSpentWarning, around
 
 __all__ = [
     "Answer",
@@ -26,14 +26,14 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Answer": "workflow.wrapping",
-    "BudgetSpentError": "workflow.wrapping",
-    "BudgetSpentWarning": "workflow.wrapping",
+    "Answer": "workflow.wrapped",
+    "BudgetSpentError": "workflow.wrapped",
+    "BudgetSpentWarning": "workflow.wrapped",
     "Campaign": "workflow.campaign",
     "Run": "workflow.run",
     "RunError": "workflow.run",
     "Speedup": "workflow.speedup",
-    "around": "workflow.wrapping",
+    "around": "workflow.wrapped",
     "open_run": "workflow.run",
     "write_report": "workflow.report",
 }

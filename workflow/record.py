@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow.columns import Column, Table, put
 from workflow.events import Event, EventTail
+from workflow.growing_table import Column, GrowingTable, put
 
 Array = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ class Record:
         self._counts = [0, 0, 0, 0]
         self.duplicated = 0
         self._inputs: Column | None = None
-        self._by_replica, self._by_task = Table(), Table()
+        self._by_replica, self._by_task = GrowingTable(), GrowingTable()
         self._held_out = self._by_replica.column("?")
         self._state = self._by_replica.column("u1")
         self._task = self._by_replica.column("i4", fill=-1)

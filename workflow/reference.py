@@ -15,8 +15,8 @@ from workflow.campaign import Campaign, Range, Stop, Training
 from workflow.cli import COMMANDS, cli
 from workflow.cli.describe import input_row, setting_rows, summary
 from workflow.cli.failures import MEANINGS
-from workflow.complaints import kinds, model_at
 from workflow.plugins import find
+from workflow.reading.messages import kinds, model_at
 from workflow.schema import schema_text
 from workflow.steering.contract import Policy
 

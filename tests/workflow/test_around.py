@@ -80,6 +80,7 @@ def test_forecasts_are_judged_by_the_simulations_that_follow(learned):
     stats = learned[0].stats
     assert len(stats.relative_errors) > 0
     assert 0.1 < stats.rms_z < 5
+    assert stats.median_relative_error == np.median(stats.relative_errors)
 
 
 def test_outside_the_space_it_always_simulates_and_learns_nothing():

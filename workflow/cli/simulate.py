@@ -141,7 +141,7 @@ def _configured(kind: str, found: type[Simulator], config: dict[str, str], backe
     """The simulator with its settings, read as YAML."""
     from pydantic import ValidationError
 
-    from workflow.document import parse_document
+    from workflow.reading.document import parse_document
 
     if backend and "backend" in found.model_fields:
         config["backend"] = backend

@@ -1,4 +1,4 @@
-"""A campaign from its YAML file, and back. Reading changes nothing outside the process."""
+"""The campaign in a YAML text with its overrides, and the YAML of a campaign."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 
 from workflow.binding import BindingError, Problem, bind_ranges, bind_space
 from workflow.campaign import Campaign, Range
-from workflow.complaints import complain, model_at
 from workflow.diagnostics import CampaignError, Diagnostic
-from workflow.document import Document, Location, Place, parse_document, read_document
+from workflow.reading.document import Document, Location, Place, parse_document, read_document
+from workflow.reading.messages import complain, model_at
 
 
 def load_campaign(path: str | Path, overrides: Sequence[str] = ()) -> Campaign:

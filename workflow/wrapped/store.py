@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import surrogates
 from surrogates import Feature, Model
 from workflow.folder import write_atomically
-from workflow.shapes import Shape
+from workflow.wrapped.form import Form
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class Simulation:
     teaches: bool
 
 
-class Keepsake:
+class Store:
     """A folder with ``simulations.jsonl`` and ``models/``; written by one session at a time.
 
     Args:
@@ -67,30 +67,30 @@ class Keepsake:
             write_atomically(self.log, whole, durable=True)
         return [json.loads(line) for line in whole.splitlines()]
 
-    def read(self) -> tuple[list[Simulation], Shape | None, float]:
+    def read(self) -> tuple[list[Simulation], Form | None, float]:
         """Simulations of earlier sessions, the shape of their outputs, and the seconds spent learning."""
-        shape = None
+        form = None
         known = []
         learning = 0.0
         for line in self._lines[1:]:
             if "y" in line:
-                shape = Shape(tuple((n, tuple(s)) for n, s in line["outputs"]), line["named"])
+                form = Form(tuple((n, tuple(s)) for n, s in line["outputs"]), line["named"])
                 x, y = np.array(line["x"]), np.array(line["y"], dtype=np.float64)
                 err = None if line["err"] is None else np.array(line["err"], dtype=np.float64)
                 known.append(Simulation(x, y, err, line["seconds"], line["teaches"]))
             else:
                 learning += line["learning"]
-        return known, shape, learning
+        return known, form, learning
 
-    def add(self, done: Simulation, shape: Shape) -> None:
+    def add(self, done: Simulation, form: Form) -> None:
         """Keep a simulation."""
         self._append(
             {
                 "x": done.x.tolist(),
                 "y": [float(v) if np.isfinite(v) else None for v in done.y],
                 "err": None if done.err is None else done.err.tolist(),
-                "outputs": shape.outputs,
-                "named": shape.named,
+                "outputs": form.outputs,
+                "named": form.named,
                 "seconds": done.seconds,
                 "teaches": done.teaches,
             }

@@ -1,4 +1,4 @@
-"""A function that learns: it answers from a surrogate where that can be trusted and simulates elsewhere."""
+"""`around`: a function that learns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from surrogates import Feature, Model, Surrogate, SurrogateError
 from surrogates.contract import parse_quantity
-from workflow.keepsake import Keepsake, Simulation
-from workflow.shapes import Shape
-from workflow.speedup import Speedup
+from workflow.wrapped.form import Form
+from workflow.wrapped.stats import Stats
+from workflow.wrapped.store import Simulation, Store
 
 Array = NDArray[np.float64]
 Space = Mapping[str, tuple[Any, ...] | Set[float]]
@@ -56,68 +56,11 @@ class Answer:
     in_domain: bool
 
 
-@dataclass
-class Stats:
-    """What was spent so far, as measured; lookups are those of this session.
-
-    Args:
-        simulations: calls of the function itself, those of earlier sessions included.
-        taught: how many of these the surrogate could learn from.
-        lookups: answers of the surrogate.
-        trainings: of this session.
-        simulation_seconds, learning_seconds, lookup_seconds: on the clock.
-        rejected_seconds: lookups whose answer was not good enough; charged to the simulations.
-        z2, relative_errors: of the surrogate's forecasts of simulations that it then asked for, each
-            made before the simulation: a fair test, and a hard one, for it was least sure of these.
-    """
-
-    simulations: int = 0
-    taught: int = 0
-    lookups: int = 0
-    trainings: int = 0
-    simulation_seconds: float = 0.0
-    learning_seconds: float = 0.0
-    lookup_seconds: float = 0.0
-    rejected_seconds: float = 0.0
-    z2: list[float] = field(default_factory=list, repr=False)
-    relative_errors: list[float] = field(default_factory=list, repr=False)
-
-    @property
-    def speedup(self) -> Speedup | None:
-        """Ingredients of the effective speedup; ``None`` before the first simulation."""
-        n = self.simulations
-        if not n:
-            return None
-        return Speedup(
-            t_seq=self.simulation_seconds / n,
-            t_train=(self.simulation_seconds + self.rejected_seconds) / n,
-            t_learn=self.learning_seconds / n,
-            t_lookup=self.lookup_seconds / self.lookups if self.lookups else 0.0,
-            n_train=n,
-            n_lookup=self.lookups,
-        )
-
-    @property
-    def effective_speedup(self) -> float:
-        """How much faster the calls so far were than simulating each, learning paid for; NaN before any."""
-        return math.nan if self.speedup is None else self.speedup.value
-
-    @property
-    def rms_z(self) -> float:
-        """Calibration of the forecasts, 1 is right; NaN before any."""
-        return math.sqrt(float(np.mean(self.z2))) if self.z2 else math.nan
-
-    @property
-    def median_relative_error(self) -> float:
-        """Of the forecasts; NaN before any."""
-        return float(np.median(self.relative_errors)) if self.relative_errors else math.nan
-
-
 @dataclass(frozen=True, eq=False)
 class Forecast:
     """What a model says of one point: flat rows (columns,), and the largest relative std of the outputs."""
 
-    shape: Shape
+    form: Form
     mean: Array
     std: Array
     inside: bool
@@ -186,11 +129,11 @@ class Around:
         """The surrogate by now; ``None`` before the first training."""
         self._lock, self._learning = threading.Lock(), threading.Lock()
         self._simulations: list[Simulation] = []
-        self._shape: Shape | None = None
+        self._form: Form | None = None
         self._next_training = self.surrogate.needed
-        self._keepsake = Keepsake(Path(folder), self.features) if folder is not None else None
-        if self._keepsake is not None:
-            self._remember(self._keepsake)
+        self._store = Store(Path(folder), self.features) if folder is not None else None
+        if self._store is not None:
+            self._remember(self._store)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Answer:
         """The answer for one point; arguments as the function takes them, texts with units too.
@@ -232,17 +175,17 @@ class Around:
 
     def _ask(self, model: Model | None, x: Array) -> Forecast | None:
         """What the model says of a point of the space."""
-        shape = self._shape
-        if model is None or shape is None or not self._within(x):
+        form = self._form
+        if model is None or form is None or not self._within(x):
             return None
         mean, std = (row[0] for row in model.predict(x[None], return_std=True, on_ood="ignore"))
-        return Forecast(shape, mean, std, bool(model.in_domain(x[None])[0]), shape.relative(mean, std))
+        return Forecast(form, mean, std, bool(model.in_domain(x[None])[0]), form.relative(mean, std))
 
     def _answer(self, forecast: Forecast, seconds: float) -> Answer:
         with self._lock:
             self.stats.lookups += 1
             self.stats.lookup_seconds += seconds
-        value, std = (forecast.shape.unflatten(row) for row in (forecast.mean, forecast.std))
+        value, std = (forecast.form.unflatten(row) for row in (forecast.mean, forecast.std))
         return Answer(value, std, "surrogate", forecast.inside)
 
     def _simulate(self, x: Array, number: int, forecast: Forecast | None) -> Answer:
@@ -257,13 +200,13 @@ class Around:
                 self.stats.simulations -= 1
             raise
         seconds = time.perf_counter() - start
-        shape, y, err = Shape.of(result)
+        form, y, err = Form.of(result)
         with self._lock:
-            if self._shape is None:
-                self._shape = shape
-            elif shape != self._shape:
+            if self._form is None:
+                self._form = form
+            elif form != self._form:
                 raise ValueError(
-                    f"the function gave {shape}, and {self._shape} before; outputs must not change"
+                    f"the function gave {form}, and {self._form} before; outputs must not change"
                 )
             self.stats.simulation_seconds += seconds
             teaches = self._within(x) and bool(np.isfinite(y).all())
@@ -275,15 +218,15 @@ class Around:
             self._learn()
         std = np.zeros_like(y) if err is None else err
         return Answer(
-            shape.unflatten(y), shape.unflatten(std), "simulation", forecast is not None and forecast.inside
+            form.unflatten(y), form.unflatten(std), "simulation", forecast is not None and forecast.inside
         )
 
     def _keep(self, done: Simulation) -> None:
         if done.teaches:
             self.stats.taught += 1
             self._simulations.append(done)
-        if self._keepsake is not None and self._shape is not None:
-            self._keepsake.add(done, self._shape)
+        if self._store is not None and self._form is not None:
+            self._store.add(done, self._form)
 
     def _judge(self, forecast: Forecast, y: Array, err: Array | None) -> None:
         """Hold a forecast against the simulation that came after it."""
@@ -291,14 +234,14 @@ class Around:
         known = total > 0
         if known.any():
             self.stats.z2.append(float(np.mean((error[known] / total[known]) ** 2)))
-        self.stats.relative_errors.append(forecast.shape.relative(y, error))
+        self.stats.relative_errors.append(forecast.form.relative(y, error))
 
     def _learn(self) -> None:
         """Train when enough has come in."""
         with self._learning:
             with self._lock:
-                known, shape = list(self._simulations), self._shape
-            if len(known) < self._next_training or shape is None:
+                known, form = list(self._simulations), self._form
+            if len(known) < self._next_training or form is None:
                 return
             self._next_training = math.ceil(GROWTH * len(known))
             start = time.perf_counter()
@@ -309,7 +252,7 @@ class Around:
                     np.array([s.x for s in known]),
                     np.array([s.y for s in known]),
                     y_err,
-                    signature=shape.signature(self.features),
+                    signature=form.signature(self.features),
                     seed=self.seed,
                 )
             except SurrogateError as error:  # the simulation's answer must not be lost with it
@@ -320,17 +263,17 @@ class Around:
                 self.model = model
                 self.stats.trainings += 1
                 self.stats.learning_seconds += seconds
-                if self._keepsake is not None:
-                    self._keepsake.save(model, seconds)
+                if self._store is not None:
+                    self._store.save(model, seconds)
 
-    def _remember(self, keepsake: Keepsake) -> None:
+    def _remember(self, store: Store) -> None:
         """Take up what earlier sessions learned."""
-        known, self._shape, self.stats.learning_seconds = keepsake.read()
+        known, self._form, self.stats.learning_seconds = store.read()
         self.stats.simulations = len(known)
         self.stats.simulation_seconds = sum(s.seconds for s in known)
         self._simulations = [s for s in known if s.teaches]
         self.stats.taught = len(self._simulations)
-        self.model = keepsake.model()
+        self.model = store.model()
         if self.model is not None:
             self._next_training = math.ceil(GROWTH * len(self.model.domain.x))
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from workflow.campaign import Campaign
-from workflow.document import Document, Location
 from workflow.plugins import OneOf, PluginError, find, named, suggestion
+from workflow.reading.document import Document, Location
 
 EXPECTED = {
     "string_type": "a text",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Table:
+class GrowingTable:
     """Columns of equal length that grow together by doubling."""
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Table:
 
 
 class Column:
-    """A column of a `Table`."""
+    """A column of a `GrowingTable`."""
 
     __slots__ = ("data", "fill", "table")
 
-    def __init__(self, table: Table, data: NDArray[Any], fill: float) -> None:
+    def __init__(self, table: GrowingTable, data: NDArray[Any], fill: float) -> None:
         self.table, self.data, self.fill = table, data, fill
 
     def view(self) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What a wrapped function returns, as a flat row for a surrogate and back."""
+"""The form of what a wrapped function returns: flat rows for a surrogate, and back."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ SINGLE = "value"
 
 
 @dataclass(frozen=True)
-class Shape:
+class Form:
     """Names and shapes of the outputs, in order; `named` if the function returns a dictionary."""
 
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     named: bool
 
     @classmethod
-    def of(cls, result: Any) -> tuple[Shape, Array, Array | None]:
-        """Shape of a result, its values as a flat row, and their standard errors if all are given.
+    def of(cls, result: Any) -> tuple[Form, Array, Array | None]:
+        """The form of a result, its values as a flat row, and their standard errors if all are given.
 
         Raises:
             TypeError: not a number, an array or a dictionary of these.
@@ -46,11 +46,11 @@ class Shape:
             value = arrays[name]
             if value.shape != arrays[name.removesuffix("_err")].shape or (value < 0).any():
                 raise ValueError(f"`{name}` must have the shape of its output and not be negative")
-        shape = cls(tuple((name, arrays[name].shape) for name in names), named)
+        form = cls(tuple((name, arrays[name].shape) for name in names), named)
         y = np.concatenate([arrays[name].ravel() for name in names])
         complete = bool(errors) and len(errors) == len(names)
         err = np.concatenate([arrays[f"{name}_err"].ravel() for name in names]) if complete else None
-        return shape, y, err
+        return form, y, err
 
     def unflatten(self, row: Array) -> Any:
         """The row in the function's own form: a float, an array or a dictionary."""
