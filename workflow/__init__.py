@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workflow.campaign import Campaign
+    from workflow.folder import RunError
     from workflow.report import write_report
-    from workflow.run import Run, RunError, open_run
+    from workflow.run import Run, open_run
     from workflow.speedup import Speedup
     from workflow.wrapped import Answer, BudgetSpentError, BudgetSpentWarning, around
 
@@ -31,7 +32,7 @@ _WHERE = {
     "BudgetSpentWarning": "workflow.wrapped",
     "Campaign": "workflow.campaign",
     "Run": "workflow.run",
-    "RunError": "workflow.run",
+    "RunError": "workflow.folder",
     "Speedup": "workflow.speedup",
     "around": "workflow.wrapped",
     "open_run": "workflow.run",

@@ -35,6 +35,10 @@ To ask a running controller to stop:
 """
 
 
+class RunError(RuntimeError):
+    """A run that came to nothing, or that cannot answer yet."""
+
+
 class RunFolderError(Exception):
     """A folder that cannot be used as a run.
 

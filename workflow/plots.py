@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workflow import figures
 from workflow.figures import Figure
-from workflow.run import RunError
+from workflow.folder import RunError
 from workflow.speedup import measure
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 
 from workflow.figures import Figure
 from workflow.figures.figure import asset, embed
-from workflow.folder import write_atomically
+from workflow.folder import RunError, write_atomically
 from workflow.record import State
-from workflow.run import Run, RunError, open_run
+from workflow.run import Run, open_run
 from workflow.speedup import times
 from workflow.verdict import verdict
 

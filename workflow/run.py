@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workflow.events import EventTail
-from workflow.folder import RunFolder, RunFolderError
+from workflow.folder import RunError, RunFolder, RunFolderError
 from workflow.record import Record
 from workflow.speedup import effective_speedup
 
@@ -38,10 +38,6 @@ FAILED = (2, 3, 4, 5)
 
 POLL = 0.2
 """Seconds between two looks at a run that is waited for."""
-
-
-class RunError(RuntimeError):
-    """A run that came to nothing, or that cannot answer yet."""
 
 
 def open_run(path: str | Path) -> Run:

@@ -18,10 +18,9 @@ from workflow.plugins import by_path, find
 from workflow.resources import computing
 from workflow.results import summary, write_result
 from workflow.seeds import replica_seeds
-from workflow.worker import add_to_path, cpu_seconds, in_process_of_its_own, settle
+from workflow.worker import Request, add_to_path, cpu_seconds, in_process_of_its_own, settle
 
 Array = NDArray[np.float64]
-Request = dict[str, Any]
 
 
 def simulate(request: Request) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from workflow.folder import RunFolder
 from workflow.judging import calibrated_error, compare
 from workflow.record import Record
 from workflow.results import read_examples
-from workflow.tasks import Request
-from workflow.worker import add_to_path, cpu_seconds, settle
+from workflow.worker import Request, add_to_path, cpu_seconds, settle
 
 Array = NDArray[np.float64]
 
@@ -54,6 +53,7 @@ def train(request: Request) -> dict[str, Any]:
     model = campaign.surrogate.fit(
         data.x, data.y, data.y_err, signature=signature, seed=request["seed"], ids=request["train"]
     )
+    model = surrogates.calibrated(model, held.x, held.y, held.y_err)
     scores = surrogates.held_out_scores(model, held.x, held.y, held.y_err) if len(held) else {}
     comparison, standing = None, None
     if scores and request["incumbent"] is not None:

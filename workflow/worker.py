@@ -10,6 +10,10 @@ import signal
 import sys
 import time
 from functools import lru_cache
+from typing import Any
+
+Request = dict[str, Any]
+"""What a task is asked to do, as plain data: it travels to another process."""
 
 
 def add_to_path(folder: str | None) -> None:
