@@ -74,6 +74,16 @@ def test_a_second_controller_is_refused_with_the_name_of_the_first(folder):
         let_go(holder)
 
 
+def test_the_lock_holds_even_if_the_file_that_names_its_holder_is_gone(folder):
+    holder = hold(folder)
+    try:
+        folder.controller.unlink()
+        with pytest.raises(RunLockedError), folder.lock():
+            pass
+    finally:
+        let_go(holder)
+
+
 def test_the_lock_of_a_killed_controller_is_taken_over(folder):
     let_go(hold(folder))
     assert folder.controller.exists()

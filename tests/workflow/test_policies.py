@@ -157,6 +157,16 @@ def test_active_learning_discounts_what_a_noisy_simulation_could_not_tell():
     assert noisy < 0.5 * quiet
 
 
+def test_active_learning_takes_no_candidate_twice_even_where_the_model_is_sure_of_everything():
+    class Sure(Bump):
+        def predict(self, x, return_std=False, include_noise=False, on_ood="warn"):
+            return np.zeros((len(x), 1)), np.zeros((len(x), 1))
+
+    policy = ActiveLearning(candidates=64, exploration=0.0)
+    points = policy.propose(view(PLANE, model=Sure(PLANE, [0.5, 0.5])), 16)
+    assert len(np.unique(points, axis=0)) == 16
+
+
 def test_active_learning_gives_as_many_points_as_asked_even_beyond_its_pool():
     policy = ActiveLearning(candidates=8, exploration=0.0)
     points = policy.propose(view(PLANE, model=Bump(PLANE, [0.5, 0.5])), 12)
