@@ -48,7 +48,7 @@ def dynamics(timestep: float, friction: float, kappa: float, seed: int) -> Dynam
 
 
 @inline
-def thermalise(ions, d):  # type: ignore[no-untyped-def]
+def thermalise(ions, d):
     """Draw all velocities from Maxwell's distribution."""
     for j in range(0, ions.x.size, LANES):
         a, b, c = gaussians(lanes() + splat(np.int32(j)), 0, VELOCITIES, d.key0, d.key1)
@@ -58,7 +58,7 @@ def thermalise(ions, d):  # type: ignore[no-untyped-def]
 
 
 @inline
-def twice_kinetic_energy(ions, d):  # type: ignore[no-untyped-def]
+def twice_kinetic_energy(ions, d):
     """Sum of v^2 over ions at the whole step, where positions are: half a kick after the last drift."""
     half_kick, total = splat(d.half_kick), splat(_ZERO)
     for j in range(0, ions.x.size, LANES):
@@ -70,7 +70,7 @@ def twice_kinetic_energy(ions, d):  # type: ignore[no-untyped-def]
 
 
 @inline
-def advance_positions(ions, d, step):  # type: ignore[no-untyped-def]
+def advance_positions(ions, d, step):
     """From one set of forces to the next positions: the two half kicks between, drift, noise, drift."""
     kick, drift = splat(d.half_kick + d.half_kick), splat(d.half_drift)
     keep, noise = splat(d.keep), splat(d.noise)

@@ -83,7 +83,7 @@ def pair_table(
 
 
 @inline
-def _coefficient(dx, dy, dz, coulomb, core, threshold):  # type: ignore[no-untyped-def]
+def _coefficient(dx, dy, dz, coulomb, core, threshold):
     """What multiplies the separation to give the force, in kT per unit of length; vectors."""
     square = fma(dx, dx, fma(dy, dy, dz * dz))
     y = rsqrt_estimate(square)
@@ -96,13 +96,13 @@ def _coefficient(dx, dy, dz, coulomb, core, threshold):  # type: ignore[no-untyp
 
 
 @inline
-def _difference(xi, yi, zi, xj, yj, zj):  # type: ignore[no-untyped-def]
+def _difference(xi, yi, zi, xj, yj, zj):
     """Separation from j to i, the nearest images by integer wrap-around."""
     return to_float(xi - xj), to_float(yi - yj), zi - zj
 
 
 @inline
-def _row_in_block(x, y, z, fx, fy, fz, i, j, coulomb, core, threshold):  # type: ignore[no-untyped-def]
+def _row_in_block(x, y, z, fx, fy, fz, i, j, coulomb, core, threshold):
     """Force on ion i of the later ions of its own sixteen, which get the opposite; vectors to be summed."""
     dx, dy, dz = _difference(splat(x[i]), splat(y[i]), splat(z[i]), load(x, j), load(y, j), load(z, j))
     strength = _coefficient(dx, dy, dz, load(coulomb, j), load(core, j), threshold)
@@ -116,7 +116,7 @@ def _row_in_block(x, y, z, fx, fy, fz, i, j, coulomb, core, threshold):  # type:
 
 
 @inline
-def pair_forces(x, y, z, fx, fy, fz, table, cations):  # type: ignore[no-untyped-def]
+def pair_forces(x, y, z, fx, fy, fz, table, cations):
     """Add the forces between all pairs.
 
     Args:

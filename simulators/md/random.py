@@ -68,7 +68,7 @@ _C0, _C1, _C2 = (
 
 
 @inline
-def philox(c0, c1, c2, c3, key0, key1):  # type: ignore[no-untyped-def]
+def philox(c0, c1, c2, c3, key0, key1):
     """Ten rounds of Philox4x32.
 
     Args:
@@ -94,7 +94,7 @@ def philox(c0, c1, c2, c3, key0, key1):  # type: ignore[no-untyped-def]
 
 
 @inline
-def minus_log(u):  # type: ignore[no-untyped-def]
+def minus_log(u):
     """``-ln u`` for u in (0, 1]."""
     bits = as_int(u)
     mantissa = as_float((bits & splat(np.int32(0x007FFFFF))) | splat(np.int32(0x3F000000)))
@@ -116,7 +116,7 @@ def minus_log(u):  # type: ignore[no-untyped-def]
 
 
 @inline
-def cos_sin(turn):  # type: ignore[no-untyped-def]
+def cos_sin(turn):
     """Cosine and sine of ``2 pi turn / 2^32``, the int16 vector read as a fraction of a turn."""
     quadrant = (turn + splat(np.int32(1 << 29))) >> splat(np.int32(30))
     x = to_float(turn - (quadrant << splat(np.int32(30)))) * splat(_QUARTER_TURN)
@@ -133,7 +133,7 @@ def cos_sin(turn):  # type: ignore[no-untyped-def]
 
 
 @inline
-def gaussians(ion, step, purpose, key0, key1):  # type: ignore[no-untyped-def]
+def gaussians(ion, step, purpose, key0, key1):
     """Three standard normal numbers per lane, by Box and Muller's transformation.
 
     Args:

@@ -64,7 +64,7 @@ def expansion_rows(half_gap: float, side: float, bjerrum: float) -> NDArray[np.f
 
 
 @inline
-def add_moments(moments, t, charge):  # type: ignore[no-untyped-def]
+def add_moments(moments, t, charge):
     """Add ``q T_b(t)`` of sixteen ions to the moments.
 
     Args:
@@ -79,7 +79,7 @@ def add_moments(moments, t, charge):  # type: ignore[no-untyped-def]
 
 
 @inline
-def fields(moments, rows, field):  # type: ignore[no-untyped-def]
+def fields(moments, rows, field):
     """``field_a = sum_b A_ab M_b``, the force on a unit charge as a series in T_a.
 
     Args:
@@ -94,7 +94,7 @@ def fields(moments, rows, field):  # type: ignore[no-untyped-def]
 
 
 @inline
-def field_at(field, t):  # type: ignore[no-untyped-def]
+def field_at(field, t):
     """The series summed at sixteen heights t (Clenshaw's recurrence); float16 vector."""
     twice = t + t
     after, now = splat(_ZERO), splat(_ZERO)

@@ -41,7 +41,7 @@ class Slit(NamedTuple):
 
 
 @inline
-def _core(distance, size):  # type: ignore[no-untyped-def]
+def _core(distance, size):
     """Force of a soft core of the given size: ``24 / r (2 (s/r)^12 - (s/r)^6)``, where repulsive."""
     inverse = splat(_ONE) / distance
     ratio = size * inverse
@@ -52,7 +52,7 @@ def _core(distance, size):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _all_forces(ions, table, slit):  # type: ignore[no-untyped-def]
+def _all_forces(ions, table, slit):
     """Walls, far images, then pairs; overwrites the forces."""
     kappa, half_gap = splat(slit.kappa), splat(slit.half_gap)
     to_t = splat(slit.kappa / slit.half_gap)
@@ -72,7 +72,7 @@ def _all_forces(ions, table, slit):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def forces(ions, table, slit):  # type: ignore[no-untyped-def]
+def forces(ions, table, slit):
     """Forces at the current positions.
 
     Args:
@@ -87,13 +87,13 @@ def forces(ions, table, slit):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def start(ions, constants):  # type: ignore[no-untyped-def]
+def start(ions, constants):
     """Draw velocities."""
     thermalise(ions, constants)
 
 
 @compiled
-def advance(ions, table, slit, constants, tally, first, last, every):  # type: ignore[no-untyped-def]
+def advance(ions, table, slit, constants, tally, first, last, every):
     """Steps first to last - 1, with a look at the ions before every so many.
 
     Args:

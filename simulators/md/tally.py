@@ -45,7 +45,7 @@ class Tally(NamedTuple):
 
 
 @inline
-def count(tally, ions, slit, heat, step):  # type: ignore[no-untyped-def]
+def count(tally, ions, slit, heat, step):
     """Add the ions to the block that the step lies in.
 
     Returns:

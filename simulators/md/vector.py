@@ -48,7 +48,7 @@ _LLVM = {float16: _FLOAT, int16: _INT, mask16: _MASK}
 @register_model(VectorType)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, vector: VectorType) -> None:
-        super().__init__(manager, vector, _LLVM[vector])  # type: ignore[no-untyped-call]
+        super().__init__(manager, vector, _LLVM[vector])
 
 
 def primitive(function: Callable[..., Any]) -> Any:
@@ -82,16 +82,16 @@ def _declare(operation: Callable[..., Any], cases: dict[VectorType, Callable[...
     class Template(AbstractTemplate):
         def generic(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
             if len(args) == 2 and args[0] == args[1] and args[0] in cases:
-                return signature(result or args[0], *args)  # type: ignore[no-untyped-call]
+                return signature(result or args[0], *args)
             return None
 
-    infer_global(operation)(Template)  # type: ignore[no-untyped-call]
+    infer_global(operation)(Template)
     for vector, emit in cases.items():
 
         def lower(context: Any, builder: Any, sig: Any, args: Any, emit: Callable[..., Any] = emit) -> Any:
             return emit(builder, *args)
 
-        lower_builtin(operation, vector, vector)(lower)  # type: ignore[no-untyped-call]
+        lower_builtin(operation, vector, vector)(lower)
 
 
 _declare(operator.add, {float16: ir.IRBuilder.fadd, int16: ir.IRBuilder.add}, None)
@@ -175,7 +175,7 @@ def lanes(typing: Any) -> Any:
 
 def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)  # type: ignore[no-untyped-call]
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
 def _has_avx512(context: Any) -> bool:

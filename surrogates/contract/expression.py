@@ -58,7 +58,8 @@ def evaluate_terms(terms: Mapping[str, list[float]], values: Mapping[str, Array]
         ExpressionError: as `evaluate`.
     """
     parts = [evaluate(text, values)[:, None] * np.asarray(factor) for text, factor in terms.items()]
-    return np.sum(parts, axis=0)  # type: ignore[no-any-return]
+    total: Array = np.sum(parts, axis=0)
+    return total
 
 
 @lru_cache(maxsize=256)

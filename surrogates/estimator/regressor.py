@@ -17,7 +17,7 @@ from surrogates.mlp_ensemble import MlpEnsemble
 Array = NDArray[np.float64]
 
 
-class SurrogateRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class SurrogateRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A recipe behind scikit-learn's conventions; targets are scaled inside.
 
     Args:

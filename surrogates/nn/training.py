@@ -121,7 +121,7 @@ def train(
                 group["lr"] = rate
             optimizer.param_groups[0]["weight_decay"] = weight_decay / learning_rate
             optimizer.zero_grad(set_to_none=True)
-            torch.sum(chi2 * taught).backward()  # type: ignore[no-untyped-call]
+            torch.sum(chi2 * taught).backward()  # type: ignore[no-untyped-call]  # torch's own
             optimizer.step()
     arrays = [p.numpy() for p in kept]
     ws, bs = arrays[: len(weights)], arrays[len(weights) :]
