@@ -22,6 +22,8 @@ from surrogates.contract import (
     Surrogate,
     SurrogateError,
     Target,
+    calibrated,
+    held_out_moments,
     held_out_scores,
     load_model,
 )
@@ -41,6 +43,8 @@ __all__ = [
     "Surrogate",
     "SurrogateError",
     "Target",
+    "calibrated",
+    "held_out_moments",
     "held_out_scores",
     "load",
 ]

@@ -17,7 +17,7 @@ from surrogates.contract.model import Model
 from surrogates.contract.prediction import Neighbour, Prediction, TargetPrediction
 from surrogates.contract.predictor import Moments, Predictor
 from surrogates.contract.quantity import parse_quantity
-from surrogates.contract.scores import held_out_scores
+from surrogates.contract.scores import calibrated, held_out_moments, held_out_scores
 from surrogates.contract.signature import Axis, Feature, Signature, Target
 from surrogates.contract.surrogate import Surrogate
 
@@ -42,9 +42,11 @@ __all__ = [
     "SurrogateError",
     "Target",
     "TargetPrediction",
+    "calibrated",
     "evaluate",
     "evaluate_terms",
     "find",
+    "held_out_moments",
     "held_out_scores",
     "load_model",
     "parse_quantity",

@@ -25,6 +25,7 @@ def card(
     signature: Signature,
     domain: Mapping[str, Any],
     training: Mapping[str, Any],
+    std_factor: float | None,
     scores: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> str:
@@ -66,14 +67,22 @@ def card(
         f"std is below {domain['spread_limit']:.3g} of the outputs' variation. Outside, answers come "
         "with a warning and are not to be believed.",
         "",
-        "`std` is the error of the predicted mean, calibrated on simulations that the predicting "
-        "members had not seen; it does not include the noise of a single simulation or any error of "
-        "the simulator's physics.",
+        f"`std` is the error of the predicted mean, {_calibration(std_factor)}; "
+        "it does not include the noise of a single simulation or any error of the simulator's physics.",
     ]
     lines += ["", "## Training", "", *_list(training), "", "## Recipe", "", *_list(recipe)]
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     lines += ["", "## Provenance", "", *_list({**provenance, "read with": versions}), ""]
     return "\n".join(lines)
+
+
+def _calibration(std_factor: float | None) -> str:
+    if std_factor is None:
+        return "calibrated on simulations that were left out of parts of the fit"
+    return (
+        f"multiplied by {std_factor:.3g}, with which it fits the held-out simulations "
+        "(rms_z and coverage above are of bars that the other half of them set)"
+    )
 
 
 def _list(entries: Mapping[str, Any]) -> list[str]:

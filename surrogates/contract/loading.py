@@ -68,6 +68,7 @@ def load_model(folder: Path) -> Model:
         domain,
         predictor,
         description["training"],
+        description["std_factor"],
         description["scores"],
         description["provenance"],
     )

@@ -17,7 +17,7 @@ from surrogates.contract.domain import Domain
 from surrogates.contract.errors import InvalidQueryError, OutOfDomainError, OutOfDomainWarning
 from surrogates.contract.expression import evaluate_terms
 from surrogates.contract.prediction import Neighbour, Prediction, TargetPrediction
-from surrogates.contract.predictor import Predictor
+from surrogates.contract.predictor import Moments, Predictor
 from surrogates.contract.quantity import parse_quantity
 from surrogates.contract.signature import Signature
 from surrogates.contract.storage import write_folder
@@ -37,6 +37,7 @@ class Model:
         kind: plug-in that fitted it, or ``module:Class``.
         recipe: the settings it was fitted with.
         training: what the fit knows: seed, rows, seconds, calibration factors ...
+        std_factor: what held-out simulations make of the std (`calibrated`); ``None`` before they are asked.
         scores: scores on held-out simulations, as `held_out_scores` gives them; empty until scored.
         provenance: campaign, ids of the simulations, lookup seconds, versions: whatever the caller records.
     """
@@ -47,6 +48,7 @@ class Model:
     domain: Domain
     predictor: Predictor
     training: dict[str, Any]
+    std_factor: float | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -97,7 +99,7 @@ class Model:
             OutOfDomainError: with ``on_ood="raise"``.
         """
         x = self._rows(X)
-        mean, std, noise = self.predictor.moments(x)
+        mean, std, noise = self._moments(x)
         if on_ood != "ignore" and len(x):
             score = self.domain.score(x, std)
             outside = score > 1
@@ -120,7 +122,7 @@ class Model:
     def domain_score(self, X: Array) -> Array:
         """How far out each row is, array (n,); inside where <= 1."""
         x = self._rows(X)
-        return self.domain.score(x, self.predictor.moments(x).std)
+        return self.domain.score(x, self._moments(x).std)
 
     def in_domain(self, X: Array) -> NDArray[np.bool_]:
         """Whether each row lies inside the domain, array (n,)."""
@@ -139,7 +141,7 @@ class Model:
         start = time.perf_counter()
         inputs = self._inputs(given)
         x = np.array([list(inputs.values())])
-        mean, std, _ = self.predictor.moments(x)
+        mean, std, _ = self._moments(x)
         score = float(self.domain.score(x, std)[0])
         index, distance = self.domain.nearest(x)
         values = {name: column for name, column in zip(inputs, x.T, strict=True)}
@@ -182,6 +184,7 @@ class Model:
             "domain": {"distance_limit": domain.distance_limit, "spread_limit": domain.spread_limit},
             "predictor": self.predictor.settings(),
             "training": self.training,
+            "std_factor": self.std_factor,
             "scores": self.scores,
             "provenance": self.provenance,
         }
@@ -191,13 +194,24 @@ class Model:
         """The model card, in Markdown."""
         domain = {**vars(self.domain), "n": len(self.domain.x)}
         return card(
-            self.kind, self.recipe, self.signature, domain, self.training, self.scores, self.provenance
+            self.kind,
+            self.recipe,
+            self.signature,
+            domain,
+            self.training,
+            self.std_factor,
+            self.scores,
+            self.provenance,
         )
 
     def __repr__(self) -> str:
         targets = ", ".join(t.name for t in self.signature.targets)
         features = ", ".join(self.feature_names)
         return f"<Model {self.kind}: {features} -> {targets}; {len(self.domain.x)} simulations>"
+
+    def _moments(self, x: Array) -> Moments:
+        mean, std, noise = self.predictor.moments(x)
+        return Moments(mean, std * (self.std_factor or 1.0), noise)
 
     def _rows(self, X: Array) -> Array:
         x = np.asarray(X, dtype=np.float64)

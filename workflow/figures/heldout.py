@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from surrogates import Model, Signature
+from surrogates import Model, Signature, held_out_moments
 from surrogates.contract import evaluate_terms
 
 Array = NDArray[np.float64]
@@ -27,7 +27,7 @@ class HeldOut:
         ids: replica of each row, array (n,).
         x: inputs, array (n, features).
         y, err: simulated means and their standard errors, arrays (n, columns), flat as in the signature.
-        mean, std: predicted means and their std, same shape.
+        mean, std: predicted means and their std as `surrogates.held_out_moments` gives them, same shape.
     """
 
     signature: Signature
@@ -42,7 +42,7 @@ class HeldOut:
     @classmethod
     def judge(cls, model: Model, version: str, ids: Ints, x: Array, y: Array, err: Array) -> HeldOut:
         """Ask the model about held-out simulations; arrays as in the class."""
-        mean, std = model.predict(x, return_std=True, on_ood="ignore")
+        mean, std = held_out_moments(model, x, y, err)
         return cls(model.signature, version, ids, x, y, err, mean, std)
 
     def __len__(self) -> int:
