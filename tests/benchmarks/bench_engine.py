@@ -18,8 +18,6 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from surrogates import Model, Surrogate
 
 HERE = Path(__file__).parent
@@ -50,14 +48,8 @@ def drive(campaign: str, folder: str) -> None:
     from workflow.engine import run_campaign
     from workflow.reading import load_campaign
 
-    first: list[float] = []
-
-    def look(status: dict) -> None:
-        if status["simulations"]["done"] and not first:
-            first.append(time.time())
-
     start = time.process_time()
-    outcome = run_campaign(load_campaign(campaign), folder, source=Path(campaign), on_update=look)
+    outcome = run_campaign(load_campaign(campaign), folder, source=Path(campaign))
     assert outcome.state == "finished", outcome
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({"cpu": time.process_time() - start, "memory": usage.ru_maxrss / 1024}))
@@ -98,7 +90,7 @@ def measure(pool: str, seconds: float, tasks: int) -> dict[str, float]:
 
 
 def marginal(tasks: int, step: int = 2000) -> tuple[float, float]:
-    """Time (us) and memory (bytes) that one more task costs the record and its log after ``tasks`` of them."""
+    """What one more task costs the record and its log after ``tasks`` of them: microseconds, bytes."""
     import tracemalloc
 
     from workflow.events import EventWriter
@@ -128,13 +120,11 @@ def marginal(tasks: int, step: int = 2000) -> tuple[float, float]:
                 one(task)
             spent = (time.process_time() - start) / step * 1e6
             log.commit()
-        start_read = time.perf_counter()
         tracemalloc.start()
         again = Record.read(path)
         memory = tracemalloc.get_traced_memory()[0] / (tasks + step)
         tracemalloc.stop()
         assert again.done == tasks + step
-        del start_read
         return spent, memory
 
 
@@ -147,7 +137,8 @@ def opening(tasks: int) -> float:
         now = time.time()
         with path.open("w") as file:
             file.write(
-                f'{{"seq":0,"t":{now},"event":"run_started","run":"x","version":"0","host":"h","pid":1,"workers":2,"resumed":false}}\n'
+                f'{{"seq":0,"t":{now},"event":"run_started","run":"x","version":"0","host":"h","pid":1,'
+                '"workers":2,"resumed":false}\n'
             )
             for k in range(tasks):
                 file.write(
@@ -159,20 +150,20 @@ def opening(tasks: int) -> float:
                 )
         start = time.perf_counter()
         record = Record.read(path)
-        assert record.done == tasks and not record.lost
+        assert record.done == tasks
+        assert not record.lost
         return time.perf_counter() - start
 
 
 def main() -> int:
     """Measure, print a table, and say whether every bound was kept."""
-    rows: list[tuple[str, float, str, float, bool]] = []
+    rows: list[bool] = []
 
     def row(name: str, value: float, unit: str, bound: float, *, at_least: bool = False) -> None:
-        rows.append((name, value, unit, bound, value >= bound if at_least else value <= bound))
-        print(
-            f"{name:58s} {value:9.3f} {unit:4s} ({'>=' if at_least else '<='} {bound:g}) {'' if rows[-1][4] else 'MISSED'}",
-            flush=True,
-        )
+        kept = value >= bound if at_least else value <= bound
+        rows.append(kept)
+        sign = ">=" if at_least else "<="
+        print(f"{name:58s} {value:9.3f} {unit:4s} ({sign} {bound:g}) {'' if kept else 'MISSED'}", flush=True)
 
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for pool, first, whole in (("threads", 1.0, 0.92), ("local", 5.0, 0.70)):
@@ -185,13 +176,13 @@ def main() -> int:
         # On threads the simulations are this process's too, with the writing of their files.
         cpu = (many["cpu"] - few["cpu"]) / 1000 * 1e3
         row(f"{pool}: processor time per task in the controller", cpu, "ms", 1.0 if pool == "local" else 5.0)
-    few_us, few_bytes = marginal(100)
+    few_us, _ = marginal(100)
     many_us, many_bytes = marginal(100_000)
     row("record: time per task after 100 tasks", few_us, "us", 200)
     row("record: the same after 100,000", many_us, "us", max(200, 1.5 * few_us))
     row("record: memory per task with 100,000 recorded", many_bytes, "B", 300)
     row("record: opening 100,000 tasks", opening(100_000), "s", 3.0)
-    return int(not all(kept for *_, kept in rows))
+    return int(not all(rows))
 
 
 if __name__ == "__main__":
