@@ -61,5 +61,8 @@ def load(path: str | Path) -> Model:
     if promoted.is_file():
         folder = folder / "models" / promoted.read_text().strip()
     elif (folder / "models").is_dir():
-        raise ModelFileError(f"{folder} has no promoted model yet")
+        raise ModelFileError(f"{folder} has no model in use: none was trained yet, or none could be")
+    elif not (folder / "model.json").is_file():
+        what = "is no folder of a run or of a model" if folder.exists() else "does not exist"
+        raise ModelFileError(f"{folder} {what} (there is no model.json in it)")
     return load_model(folder)

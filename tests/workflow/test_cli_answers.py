@@ -13,6 +13,7 @@ import pytest
 from small_run import small_run
 
 from workflow.cli import main
+from workflow.cli.console import measured
 
 
 class Answer:
@@ -52,6 +53,60 @@ def test_simulate_gives_the_fixed_form(ask) -> None:
     profile = found["outputs"]["density"]
     assert len(profile["axis"]["edges"]) == len(profile["axis"]["values"]) + 1 == len(profile["mean"]) + 1
     assert profile["axis"]["name"] == "x"
+
+
+def test_simulate_shows_digits_that_mean_something_and_why_replicas_failed(ask) -> None:
+    row = next(line for line in ask(*SIMULATE).out.splitlines() if line.startswith("mean_square"))
+    mean, error = row.split()[1:]
+    assert len(mean.partition(".")[2]) == len(error.partition(".")[2])
+    assert len(error.strip("0.")) <= 2
+    failed = ask("simulate", "harmonic", "-p", "stiffness=5", "--config", "breaks_above=1")
+    assert failed.code == 1
+    assert "replica 0 failed: " in failed.err
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "expected"),
+    [
+        (0.317463, 0.0771, ("0.317", "0.077")),
+        (12345.6, 210.4, ("1.235e+04", "2.1e+02")),
+        (1.234e-9, 1.2e-10, ("1.23e-09", "1.2e-10")),
+        (0.0, 0.02, ("0.000", "0.020")),
+        (3.25, 0.0, ("3.25", "0")),
+        (math.nan, 1.0, ("nan", "1")),
+    ],
+)
+def test_a_number_has_the_digits_that_its_error_allows(mean: float, error: float, expected: tuple) -> None:
+    assert measured(mean, error) == expected
+
+
+def test_simulate_without_a_kind_lists_the_kinds(ask) -> None:
+    assert "Kinds: harmonic, sleeping, slit_electrolyte" in ask("simulate", "--help").out
+
+
+def test_points_may_be_the_table_that_results_wrote(ask, tmp_path: Path) -> None:
+    table = tmp_path / "results.csv"
+    ask("results", small_run(), "--csv", table)
+    assert ask("predict", small_run(), "-i", table, "-o", tmp_path / "a.csv").code == 0
+    points = tmp_path / "points.csv"
+    points.write_text("stiffness [dimensionless],temperature\n3,1\n")
+    assert ask("predict", small_run(), "-i", points).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"stiffness,temperature\n3,1,5\n", "points.csv:2: 3 fields under a header of 2"),
+        (b"stiffness,temperature\n3\n", "points.csv:2: 1 fields under a header of 2"),
+        (b"stiffness;temperature\n3;1\n", "separated by commas"),
+        (b"stiffness,temperature\n3,1\xff\n", "is not UTF-8 text"),
+        (b"stiffness [nm],temperature\n3,1\n", "points.csv:2: stiffness = '3 nm'"),
+    ],
+)
+def test_a_mistake_in_the_points_is_named(ask, tmp_path: Path, text: bytes, words: str) -> None:
+    (tmp_path / "points.csv").write_bytes(text)
+    found = ask("predict", small_run(), "-i", tmp_path / "points.csv")
+    assert (found.code, words in found.err) == (2, True), found.err
 
 
 def test_replicas_are_averaged_with_the_error_of_the_mean(ask) -> None:

@@ -34,7 +34,8 @@ stop: {simulations: 6}
 resources: {kind: threads, workers: 1}
 """
 COMMAND = [sys.executable, "-m", "workflow.cli"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+SEARCH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": SEARCH}
 
 
 def mlaround(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import click
 
-from workflow.cli.failures import INTERRUPTED, Failure, failure_of, unexpected
+from workflow.cli.failures import INTERRUPTED, USAGE, Failure, failure_of, unexpected
+from workflow.cli.typed import typed
 
 COMMANDS = (
     *("init", "validate", "plan", "run", "resume", "status", "stop"),
@@ -60,17 +61,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = cli.main(args=list(arguments), prog_name="mlaround", standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted\nnext: mlaround status, to see whether a run has begun", err=True)
+        click.echo(typed("interrupted\nnext: mlaround status"), err=True)
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
         # Python would flush into the closed pipe once more at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "mlaround"
+        failure = Failure(error.format_message(), USAGE, f"{command} --help")
+        failure.show()
+        code = failure.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except Exception as error:
-        failure: Failure = failure_of(error) or unexpected(error, verbose="--verbose" in arguments)
+        failure = failure_of(error) or unexpected(error, verbose="--verbose" in arguments)
         failure.show()
         code = failure.exit_code
     sys.exit(code)

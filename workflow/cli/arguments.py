@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workflow.cli.failures import NOT_FOUND, USAGE, Failure
+from workflow.cli.typed import quoted
 from workflow.folder import RunFolder
 from workflow.worker import add_to_path
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 MANY = ("-p", "--config", "--set")
+SUCH_AS = {"-p": "name=value, such as -p gap=3.2", "--config": "key=value, such as --config steps=20000"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 set_option = click.option(
@@ -55,9 +57,7 @@ def read_pairs(given: Sequence[str], option: str, help_command: str) -> dict[str
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
-            raise Failure(
-                f"{option} {text}: expected name=value, such as {option} gap=3.2", USAGE, help_command
-            )
+            raise Failure(f"{option} {text}: expected {SUCH_AS[option]}", USAGE, help_command)
         if name.strip() in pairs:
             raise Failure(f"{option} {text}: `{name.strip()}` is given twice", USAGE, help_command)
         pairs[name.strip()] = value.strip()
@@ -81,16 +81,12 @@ def find_run(folder: Path | None) -> RunFolder:
         return known[-1]
     run = RunFolder(folder)
     if not run.exists():
-        what = "is no run folder (it holds no resolved.yaml)" if folder.is_dir() else "does not exist"
-        hint = f"mlaround status {RUNS / known[-1].name}" if known else "mlaround run campaign.yaml"
+        what = "does not exist"
+        if folder.exists():
+            what = "is no run folder " + ("(it holds no resolved.yaml)" if folder.is_dir() else "but a file")
+        hint = f"mlaround status {quoted(RUNS / known[-1].name)}" if known else "mlaround run campaign.yaml"
         raise Failure(f"{folder} {what}", NOT_FOUND, hint)
     return run
-
-
-def shown(path: Path) -> str:
-    """A path as short as it can be typed from here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) and path != here else str(path)
 
 
 def _last_sign(run: RunFolder) -> float:

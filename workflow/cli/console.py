@@ -61,6 +61,17 @@ def duration(seconds: float) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
+def measured(mean: float, error: float) -> tuple[str, str]:
+    """A number and its standard error, to the digits that mean something: two of the error."""
+    if not (math.isfinite(mean) and math.isfinite(error)) or error <= 0:
+        return f"{mean:.6g}", f"{error:.2g}"
+    digits = 1 - math.floor(math.log10(error))
+    if not 0 <= digits <= 6:  # very large or small: an exponent is easier to read
+        shown = min(15, max(1, math.floor(math.log10(abs(mean))) + digits if mean else 1))
+        return f"{mean:.{shown}e}", f"{error:.1e}"
+    return f"{mean:.{digits}f}", f"{error:.{digits}f}"
+
+
 def size(count: float) -> str:
     """Bytes with a unit."""
     for unit in ("B", "kB", "MB", "GB"):

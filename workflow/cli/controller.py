@@ -12,6 +12,7 @@ from workflow.cli.console import Progress
 from workflow.cli.failures import LOCKED, USAGE, Failure
 from workflow.cli.screen import counted, summary
 from workflow.cli.status import current
+from workflow.cli.typed import quoted
 from workflow.folder import RunFolder, RunFolderError, RunLockedError
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def control(run: RunFolder, start: Callable[[OnUpdate], Outcome]) -> None:
         with Progress(run.name) as progress:
             outcome = start(lambda status: progress(_fraction(status), _words(status)))
     except RunLockedError as error:
-        raise Failure(str(error), LOCKED, f"mlaround status {run.path}") from None
+        raise Failure(str(error), LOCKED, f"mlaround status {quoted(run.path)}") from None
     except RunFolderError as error:
-        raise Failure(str(error), USAGE, f"mlaround resume {run.path}") from None
+        raise Failure(str(error), USAGE, f"mlaround resume {quoted(run.path)}") from None
     click.echo(summary(current(run), run.path))
     if outcome.exit_code:
         sys.exit(outcome.exit_code)

@@ -8,6 +8,8 @@ from typing import IO, Any
 
 import click
 
+from workflow.cli.typed import typed
+
 FAILED = 1
 """The run finished, but more failed than is tolerated."""
 USAGE = 2
@@ -36,8 +38,8 @@ MEANINGS = {
 
 ADVICE = {
     "InvalidInputError": (USAGE, "mlaround simulate KIND --help lists inputs with units and ranges"),
-    "PluginError": (USAGE, "mlaround simulate --help; docs/reference/campaign.md lists every kind"),
-    "InvalidQueryError": (USAGE, "card.md beside the model lists inputs with units and ranges"),
+    "PluginError": (USAGE, "mlaround simulate --help"),
+    "InvalidQueryError": (USAGE, "mlaround predict --help; card.md beside the model lists its inputs"),
     "ModelFileError": (NOT_FOUND, "mlaround models, for the versions of a run"),
     "RunError": (NOT_FOUND, "mlaround status, to see how far the run is"),
     "RunFolderError": (USAGE, "mlaround status, to see how the run stands"),
@@ -62,7 +64,7 @@ class Failure(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message and the next command to stderr."""
         click.echo(f"error: {self.message}", err=True)
-        click.echo(f"next: {self.next_command}", err=True)
+        click.echo(f"next: {typed(self.next_command)}", err=True)
 
 
 class CampaignFailure(Failure):
@@ -71,7 +73,7 @@ class CampaignFailure(Failure):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the diagnostics and the next command to stderr."""
         click.echo(self.message, err=True)
-        click.echo(f"next: {self.next_command}", err=True)
+        click.echo(f"next: {typed(self.next_command)}", err=True)
 
 
 def failure_of(error: Exception) -> Failure | None:

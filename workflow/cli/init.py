@@ -8,6 +8,7 @@ import click
 
 from workflow.cli.console import table
 from workflow.cli.failures import USAGE, Failure
+from workflow.cli.typed import quoted, typed
 
 SCHEMA = "campaign.schema.json"
 
@@ -30,7 +31,7 @@ def command(folder: Path, template: str, list_templates: bool) -> None:
         raise Failure(f"there is no template `{template}`; {hint}", USAGE, "mlaround init --list-templates")
     file = folder / f"{template}.yaml"
     if file.exists():
-        raise Failure(f"{file} exists and is left as it is", USAGE, f"mlaround validate {file}")
+        raise Failure(f"{file} exists and is left as it is", USAGE, f"mlaround validate {quoted(file)}")
     from workflow.schema import schema_text
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +39,7 @@ def command(folder: Path, template: str, list_templates: bool) -> None:
     file.write_text(text.replace(f"../docs/{SCHEMA}", SCHEMA), encoding="utf-8")
     (folder / SCHEMA).write_text(schema_text(), encoding="utf-8")
     click.echo(f"wrote {file}")
-    click.echo(f"next: mlaround run {file}", err=True)
+    click.echo(typed(f"next: mlaround run {quoted(file)}"), err=True)
 
 
 def _templates() -> Path:

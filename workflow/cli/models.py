@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
-from workflow.cli.arguments import find_run, json_option, run_argument, shown
+from workflow.cli.arguments import find_run, json_option, run_argument
 from workflow.cli.console import print_json, table
+from workflow.cli.screen import example
+from workflow.cli.typed import quoted, typed
 from workflow.events import Event, read_events
 from workflow.folder import RunFolder
 
@@ -29,7 +31,7 @@ def command(folder: Path | None, as_json: bool) -> None:
         return
     if not models:
         click.echo("no model yet")
-        click.echo(f"next: mlaround status {shown(run.path)}", err=True)
+        click.echo(typed(f"next: mlaround status {quoted(run.path)}"), err=True)
         return
     scores = list(dict.fromkeys(name for m in models for name in _overall(m)))
     header = ["version", "simulations", "held out", *scores, "promoted"]
@@ -40,7 +42,7 @@ def command(folder: Path | None, as_json: bool) -> None:
         for m in models
     ]
     click.echo(table([header, *rows]))
-    click.echo(f"next: mlaround predict {shown(run.path)} -p name=value ...", err=True)
+    click.echo(typed(f"next: mlaround predict {quoted(run.path)} {example(run)}"), err=True)
 
 
 def _entry(run: RunFolder, event: Event, promoted: str | None) -> dict[str, Any]:

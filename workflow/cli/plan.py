@@ -8,6 +8,7 @@ import click
 
 from workflow.cli.arguments import ManyValues, campaign_argument, json_option, read_campaign, set_option
 from workflow.cli.console import Progress, duration, print_json, size, table
+from workflow.cli.typed import quoted, typed
 
 
 @click.command("plan", cls=ManyValues)
@@ -46,4 +47,4 @@ def command(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"campaign {campaign.name} ({file})")
     click.echo(table(rows, indent="  "))
     click.echo("Nothing was started or written.", err=True)
-    click.echo(f"next: mlaround run {file}", err=True)
+    click.echo(typed(f"next: mlaround run {quoted(file)}"), err=True)

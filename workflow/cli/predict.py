@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from workflow.cli.arguments import ManyValues, json_option, read_pairs
-from workflow.cli.console import duration, print_json, table
+from workflow.cli.console import duration, measured, print_json, table
 from workflow.cli.failures import NOT_FOUND, USAGE, Failure
 
 if TYPE_CHECKING:
     from surrogates import Model, Prediction
 
+HEAD = re.compile(r"\s*([^\[]*?)\s*(?:\[(.*)\])?\s*")
+"""A column's name, perhaps with its unit."""
+NUMBER = re.compile(r"[-+.\deE\s]+")
+SHOWN = 10
 HELP = "mlaround predict --help; card.md beside the model lists its inputs"
 
 
@@ -44,7 +49,10 @@ def command(
     """
     if not folder.is_dir():
         raise Failure(
-            f"{folder} does not exist", NOT_FOUND, "mlaround models, for the models of the newest run"
+            f"{folder} {'is a file' if folder.exists() else 'does not exist'}; expected a run folder or the "
+            "folder of a model",
+            NOT_FOUND,
+            "mlaround models, for the models of the newest run",
         )
     if bool(inputs) == (points is not None):
         raise Failure("give one point with -p name=value ..., or many with -i points.csv", USAGE, HELP)
@@ -52,6 +60,8 @@ def command(
 
     model = surrogates.load(folder)
     if points is not None:
+        if as_json:
+            raise Failure("the answers to -i are CSV; --json goes with -p", USAGE, HELP)
         _answer_many(model, points, answers, profiles)
         return
     given: dict[str, str | float] = dict(read_pairs(inputs, "-p", HELP))
@@ -72,7 +82,7 @@ def _print(prediction: Prediction) -> None:
             axis = answer["axis"]
             rows.append((name, f"{len(answer['mean'])} bins over {axis['name']}: --json", "", answer["unit"]))
         else:
-            rows.append((name, f"{answer['mean']:.6g}", f"{answer['std']:.2g}", answer["unit"]))
+            rows.append((name, *measured(answer["mean"], answer["std"]), answer["unit"]))
     click.echo(table(rows))
     data = prediction.to_json()
     click.echo(
@@ -112,36 +122,51 @@ def _answer_many(model: Model, points: Path, answers: str, profiles: bool) -> No
 
 
 def _read_points(model: Model, points: Path) -> Any:
+    """The rows of a CSV: columns `gap`, in the declared unit, or `gap [nm]`, as `mlaround results` writes."""
     import numpy as np
 
     from surrogates.contract import parse_quantity
 
     if not points.is_file():
         raise Failure(f"{points} does not exist", NOT_FOUND, HELP)
+    try:
+        with points.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            names = next(reader, [])
+            lines = [(reader.line_num, line) for line in reader if line]
+    except UnicodeDecodeError as error:
+        raise Failure(f"{points}: byte {error.start} is not UTF-8 text", USAGE, "save it as UTF-8") from None
+    except csv.Error as error:
+        raise Failure(f"{points}: not CSV: {error}", USAGE, HELP) from None
+    heads = [(k, match) for k, match in enumerate(map(HEAD.fullmatch, names)) if match]
+    column = {match[1]: k for k, match in heads}
+    unit = {match[1]: match[2] or "" for _, match in heads}
     features = model.signature.features
-    with points.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        names = list(reader.fieldnames or ())
-        needed = [f.name for f in features if f.low < f.high]
-        missing = [name for name in needed if name not in names]
-        if missing:
-            from workflow.plugins import suggestion
+    missing = [f.name for f in features if f.low < f.high and f.name not in column]
+    if missing:
+        from workflow.plugins import suggestion
 
-            near = f"; `{missing[0]}`: {suggestion(missing[0], names)}" if names else ""
-            raise Failure(f"{points}:1: no column {', '.join(missing)}{near}", USAGE, HELP)
-        rows, mistakes = [], []
-        for line in reader:
+        near = f"; `{missing[0]}`: {suggestion(missing[0], names)}" if names else ""
+        if len(names) == 1 and ";" in names[0]:
+            near = "; columns are separated by commas, not semicolons"
+        raise Failure(f"{points}:1: no column {', '.join(missing)}{near}", USAGE, HELP)
+    rows, mistakes = [], []
+    for number, line in lines:
+        if len(line) != len(names):
+            mistakes.append(f"{points}:{number}: {len(line)} fields under a header of {len(names)}")
+            continue
+        row = []
+        for f in features:
+            given = line[column[f.name]] if f.name in column else f"{f.low!r} {f.unit}"
+            bare = unit.get(f.name) and NUMBER.fullmatch(given)
             try:
-                rows.append(
-                    [
-                        parse_quantity(line[f.name] if f.name in names else f.low, f.unit, f.name)
-                        for f in features
-                    ]
-                )
+                row.append(parse_quantity(f"{given} {unit[f.name]}" if bare else given, f.unit, f.name))
             except ValueError as error:
-                mistakes.append(f"{points}:{reader.line_num}: {error}")
+                mistakes.append(f"{points}:{number}: {error}")
+        rows.append(row)
     if mistakes:
-        raise Failure("\n".join(mistakes[:10]), USAGE, HELP)
+        more = [f"{len(mistakes)} mistakes, the first {SHOWN} shown"] if len(mistakes) > SHOWN else []
+        raise Failure("\n".join([*mistakes[:SHOWN], *more]), USAGE, HELP)
     return np.array(rows, dtype=float).reshape(len(rows), len(features))
 
 

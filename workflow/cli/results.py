@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import find_run, run_argument, shown
+from workflow.cli.arguments import find_run, run_argument
+from workflow.cli.typed import quoted, typed
 
 
 @click.command("results")
@@ -32,4 +33,4 @@ def command(folder: Path | None, target: str) -> None:
         return
     Path(target).write_text(text, encoding="utf-8")
     click.echo(f"{len(columns[0].values)} simulations written to {target}", err=True)
-    click.echo(f"next: mlaround report {shown(run.path)}", err=True)
+    click.echo(typed(f"next: mlaround report {quoted(run.path)}"), err=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import ManyValues, find_run, run_argument, set_option, shown
+from workflow.cli.arguments import ManyValues, find_run, run_argument, set_option
+from workflow.cli.typed import shown
 
 
 @click.command("resume", cls=ManyValues)

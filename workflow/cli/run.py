@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import RUNS, ManyValues, campaign_argument, read_campaign, set_option, shown
+from workflow.cli.arguments import RUNS, ManyValues, campaign_argument, read_campaign, set_option
 from workflow.cli.failures import USAGE, Failure
+from workflow.cli.typed import quoted, shown
 from workflow.folder import RunFolder
 
 
@@ -30,7 +31,7 @@ def command(file: Path, folder: Path | None, overrides: tuple[str, ...]) -> None
     campaign = read_campaign(file, overrides)
     run = RunFolder(folder or RUNS / f"{campaign.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if run.exists():
-        raise Failure(f"{shown(run.path)} holds a run already", USAGE, f"mlaround resume {shown(run.path)}")
+        raise Failure(f"{shown(run.path)} holds a run already", USAGE, f"mlaround resume {quoted(run.path)}")
     from workflow.cli.controller import control
     from workflow.engine import run_campaign
 

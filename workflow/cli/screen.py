@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow.cli.arguments import shown
 from workflow.cli.console import duration, paint
-from workflow.speedup import LEAVES_OUT
+from workflow.cli.typed import quoted, shown, typed
+from workflow.folder import RunFolder
+from workflow.speedup import LEAVES_OUT, times
 
 COLOURS = {
     "finished": "green",
@@ -43,7 +46,8 @@ def screen(status: Mapping[str, Any]) -> str:
         lines.append(f"model        v{model['version']:04d}: {scores(model.get('held_out') or {})}")
     speedup = status.get("effective_speedup") or {}
     if speedup.get("value") is not None:
-        lines.append(f"speedup      {speedup['value']:.3g} with {speedup['n_lookup']:,.0f} lookups")
+        factor, lookups = times(speedup["value"]), speedup["n_lookup"]
+        lines.append(f"speedup      {factor} over {lookups:,.0f} answers, training paid for")
     return "\n".join(lines)
 
 
@@ -52,26 +56,48 @@ def summary(status: Mapping[str, Any], folder: Path) -> str:
     lines = [screen(status), f"run folder   {shown(folder)}"]
     speedup = status.get("effective_speedup") or {}
     if speedup.get("value") is not None:
-        parts = [f"T_{name} {duration(speedup[f't_{name}'])}" for name in ("seq", "train", "learn", "lookup")]
-        parts += [f"N_train {speedup['n_train']:,}", f"N_lookup {speedup['n_lookup']:,.0f}"]
-        lines += [f"             {', '.join(parts)}"]
-        if speedup.get("break_even") is not None:
-            lines.append(f"             paid for after {speedup['break_even']:,.0f} lookups")
-        lines.append(textwrap.fill(LEAVES_OUT, 100, initial_indent=" " * 13, subsequent_indent=" " * 13))
-    return "\n".join([*lines, *(f"next: {text}" for text in next_commands(status["state"], folder))])
+        even = speedup.get("break_even")
+        paid = "Never paid for: a lookup takes as long as a simulation."
+        if even is not None:
+            paid = f"Paid for after {even:,.0f} lookups."
+        seconds = {name: duration(speedup[f"t_{name}"]) for name in ("seq", "train", "learn", "lookup")}
+        text = (
+            f"Measured: T_seq {seconds['seq']} (one simulation on one core), T_train {seconds['train']} and "
+            f"T_learn {seconds['learn']} (all tasks, all trainings, for each simulation learned from), "
+            f"T_lookup {seconds['lookup']} (one answer), N_train {speedup['n_train']:,}, "
+            f"N_lookup {speedup['n_lookup']:,.0f}. {paid} {LEAVES_OUT}"
+        )
+        lines.append(textwrap.fill(text, 100, initial_indent=" " * 13, subsequent_indent=" " * 13))
+    return "\n".join([*lines, *(typed(f"next: {text}") for text in next_commands(status["state"], folder))])
 
 
 def next_commands(state: str, folder: Path) -> list[str]:
     """What to type next, the likeliest first."""
-    name = shown(folder)
+    name = quoted(folder)
     if state in ("running", "starting"):
         return [f"mlaround status {name} --watch 2", f"mlaround stop {name}"]
-    look = [
-        f"mlaround report {name}",
-        f"mlaround predict {name} -p name=value ...",
-        f"mlaround results {name}",
-    ]
-    return look if state == "finished" else [f"mlaround resume {name}", *look[:1]]
+    report, results = f"mlaround report {name}", f"mlaround results {name} --csv results.csv"
+    if state == "finished":
+        point = example(RunFolder(folder))
+        return [report, *([f"mlaround predict {name} {point}"] if point else []), results]
+    # Where simulations or trainings failed, to resume is of no use before the reason is known.
+    return [report, results] if state == "failed" else [f"mlaround resume {name}", report]
+
+
+def example(run: RunFolder) -> str:
+    """The middle of the space of the model in use as `predict` takes it; empty if there is no model."""
+    try:
+        version = run.promoted.read_text(encoding="utf-8").strip()
+        model = json.loads((run.models / version / "model.json").read_text(encoding="utf-8"))
+        features = [f for f in model["signature"]["features"] if f["low"] < f["high"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    points = []
+    for f in features:
+        middle = (f["low"] + f["high"]) / 2
+        value = min(f["choices"], key=lambda choice: abs(choice - middle)) if f["choices"] else middle
+        points.append("-p " + shlex.quote(f"{f['name']}={value:.6g} {f['unit']}".strip()))
+    return " ".join(points)
 
 
 def counted(counts: Mapping[str, Any]) -> str:
@@ -85,11 +111,11 @@ def scores(found: Mapping[str, Any]) -> str:
     """The held-out scores that say whether a model may be believed."""
     parts = []
     if found.get("median_relative_error") is not None:
-        parts.append(f"median relative error {found['median_relative_error']:.2%}")
+        parts.append(f"median relative error {100 * found['median_relative_error']:.2g} %")
     if found.get("coverage") is not None:
-        parts.append(f"95 % interval covers {found['coverage']:.1%}")
+        parts.append(f"95 % intervals hold {found['coverage']:.0%} of the values")
     if found.get("success") is not None:
-        parts.append(f"success {found['success']:.1%}")
+        parts.append(f"{found['success']:.0%} within two standard errors")
     on = f" on {found['n']} held-out simulations" if found.get("n") else ""
     return ", ".join(parts) + on if parts else "no held-out scores"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from workflow.cli.arguments import ManyValues, json_option, read_pairs
-from workflow.cli.console import Progress, duration, print_json, table
+from workflow.cli.console import Progress, duration, measured, print_json, table
 from workflow.cli.failures import FAILED, MISSING, USAGE, Failure
 from workflow.worker import add_to_path
 
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from simulators import Observations, Simulator
 
 
+KINDS = "mlaround simulate --help"
+SHOWN = 10
+"""Of more failed replicas than this only the first are named."""
+
+
 def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     """With a kind on the command line, its inputs and configuration come with the help."""
     if not wanted or ctx.resilient_parsing:
         return
     click.echo(ctx.get_help())
-    if ctx.params.get("kind"):
+    if not ctx.params.get("kind"):
+        click.echo(f"\nKinds: {', '.join(_kinds())}, or your own as module:Class.")
+    else:
         from workflow.cli.describe import describe_simulator
 
         click.echo("\n" + describe_simulator(_find(ctx.params["kind"])))
@@ -30,7 +37,7 @@ def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.command("simulate", cls=ManyValues, add_help_option=False)
-@click.argument("kind", is_eager=True)
+@click.argument("kind", metavar="KIND", is_eager=True, required=False)
 @click.option(
     "-p", "inputs", multiple=True, metavar="NAME=VALUE ...", help='Inputs, units allowed: -p gap="3.2 nm".'
 )
@@ -60,7 +67,7 @@ def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Show this, and with KIND its inputs.",
 )
 def command(
-    kind: str,
+    kind: str | None,
     inputs: tuple[str, ...],
     config: tuple[str, ...],
     replicas: int,
@@ -76,7 +83,11 @@ def command(
     of that mean is the root of the summed squares of their own standard errors, which come from
     blocks, over their number.
     """
+    if kind is None:
+        raise Failure(f"no KIND of simulator given; known: {', '.join(_kinds())}", USAGE, KINDS)
     found_kind, advice = _find(kind), f"mlaround simulate {kind} --help"
+    if seed >= 2**63:
+        raise Failure(f"--seed {seed}: must be below 2^63", USAGE, advice)
     simulator = _configured(kind, found_kind, read_pairs(config, "--config", advice), backend)
     given = _values(simulator, read_pairs(inputs, "-p", advice))
     if out is not None and out.exists():
@@ -85,9 +96,13 @@ def command(
 
     import numpy as np
 
+    from simulators import InvalidInputError
     from workflow.seeds import replica_seeds
 
-    row = simulator.complete(given)
+    try:
+        row = simulator.complete(given)
+    except InvalidInputError as error:
+        raise Failure(str(error), USAGE, advice) from None
     seeds = replica_seeds(seed, np.arange(replicas))
     wall, cpu = time.perf_counter(), time.process_time()
     with Progress(f"simulate {kind}") as progress:
@@ -129,6 +144,13 @@ def command(
         raise Failure(next(iter(found.failures.values())).message, FAILED, f"mlaround simulate {kind} --help")
 
 
+def _kinds() -> list[str]:
+    from simulators import Simulator
+    from workflow.plugins import find
+
+    return sorted(find("simulators", Simulator))
+
+
 def _find(kind: str) -> type[Simulator]:
     add_to_path(str(Path.cwd()))
     from simulators import Simulator
@@ -157,7 +179,10 @@ def _configured(kind: str, found: type[Simulator], config: dict[str, str], backe
         for e in error.errors(include_url=False):
             key = str(e["loc"][0]) if e["loc"] else ""
             unknown = e["type"] == "extra_forbidden"
-            hint = f"no such setting; {suggestion(key, found.model_fields)}" if unknown else e["msg"]
+            hint = e["msg"][0].lower() + e["msg"][1:]
+            if unknown:
+                settings = [name for name in found.model_fields if name != "kind"]
+                hint = f"no such setting; {suggestion(key, settings) if settings else 'it has none'}"
             lines.append(f"--config {key}={config.get(key, '')}: {hint}")
         raise Failure("\n".join(lines), USAGE, f"mlaround simulate {kind} --help") from None
 
@@ -222,8 +247,13 @@ def _print(result: dict[str, Any], simulator: Simulator) -> None:
             where = f"{len(axis['values'])} bins over {axis['name']} ({axis['unit']}): --json or --out"
             rows.append((name, where, "", entry["unit"]))
         elif entry["mean"] is not None:
-            rows.append((name, f"{entry['mean']:.6g}", f"{entry['stderr']:.2g}", entry["unit"]))
+            rows.append((name, *measured(entry["mean"], entry["stderr"]), entry["unit"]))
+        else:
+            rows.append((name, "every replica failed", "", entry["unit"]))
     click.echo(table(rows))
+    for failure in result["failures"][:SHOWN]:
+        click.echo(f"replica {failure['replica']} failed: {failure['message']}", err=True)
     cost = f"{duration(result['wall_seconds'])}, {duration(result['cpu_seconds'])} of CPU"
     failed = f"; {len(result['failures'])} failed" if result["failures"] else ""
-    click.echo(f"{result['replicas']} replica(s), seed {result['seed']}: {cost}{failed}", err=True)
+    count = f"{result['replicas']} replica" + ("s" if result["replicas"] > 1 else "")
+    click.echo(f"{count}, seed {result['seed']}: {cost}{failed}", err=True)

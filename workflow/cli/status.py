@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 from workflow.cli.arguments import find_run, json_option, run_argument
 from workflow.cli.console import print_json
 from workflow.cli.screen import next_commands, screen
+from workflow.cli.typed import typed
 from workflow.folder import RunFolder
 
 LAST_LINE = 4096
@@ -38,7 +40,7 @@ def command(folder: Path | None, as_json: bool, watch: float | None) -> None:
         if not watch or status["state"] not in ("running", "starting"):
             break
         time.sleep(watch)
-    click.echo(f"next: {next_commands(status['state'], run.path)[0]}", err=True)
+    click.echo(typed(f"next: {next_commands(status['state'], run.path)[0]}"), err=True)
 
 
 def current(run: RunFolder) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def current(run: RunFolder) -> dict[str, Any]:
             status |= {"state": last["state"], "reason": last["reason"]}
         else:
             status |= {"state": "interrupted", "reason": "its controller is gone without a word"}
-            status["hint"] = f"mlaround resume {run.path}"
+            status["hint"] = f"mlaround resume {shlex.quote(str(run.path))}"
     return status
 
 

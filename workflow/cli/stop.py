@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import find_run, run_argument, shown
+from workflow.cli.arguments import find_run, run_argument
+from workflow.cli.typed import quoted, shown, typed
 
 
 @click.command("stop")
@@ -22,4 +23,4 @@ def command(folder: Path | None) -> None:
     else:
         run.request("stop")
         click.echo(f"asked {shown(run.path)} to stop")
-    click.echo(f"next: mlaround status {shown(run.path)}", err=True)
+    click.echo(typed(f"next: mlaround status {quoted(run.path)}"), err=True)

@@ -8,6 +8,7 @@ import click
 
 from workflow.cli.arguments import ManyValues, campaign_argument, json_option, read_campaign, set_option
 from workflow.cli.console import print_json
+from workflow.cli.typed import quoted, typed
 from workflow.diagnostics import CampaignError
 
 
@@ -35,4 +36,4 @@ def command(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     click.echo(
         f"  {campaign.simulator.kind} over {inputs}; {campaign.steering.kind} -> {campaign.surrogate.kind}"
     )
-    click.echo(f"next: mlaround plan {file}", err=True)
+    click.echo(typed(f"next: mlaround plan {quoted(file)}"), err=True)
