@@ -144,7 +144,8 @@ def opening(tasks: int) -> float:
                 file.write(
                     f'{{"seq":{2 * k + 1},"t":{now},"event":"task_proposed","task":{k},"first":{k},'
                     '"inputs":[[0.5,0.1]],"held_out":[0],"model":null}\n'
-                    f'{{"seq":{2 * k + 2},"t":{now},"event":"task_done","task":{k},"file":"results/000/task-{k:06d}.h5",'
+                    f'{{"seq":{2 * k + 2},"t":{now},"event":"task_done","task":{k},'
+                    f'"file":"results/000/task-{k:06d}.h5",'
                     f'"worker":"worker-0","started":{now},"ended":{now},"cpu":0.1,"wall_seconds":[0.1],'
                     '"cpu_seconds":[0.1],"scalars":{"slept":[[0.5],[0.1]]},"failed":{}}\n'
                 )
