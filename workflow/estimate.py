@@ -48,7 +48,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Estimate:
     """What a campaign will cost; seconds and core hours as (low, expected, high).
 
     The range covers the differences between the probes; a busy machine or a slower one comes on top.
@@ -96,7 +96,7 @@ class Plan:
         }
 
 
-def plan(campaign: Campaign, progress: Callable[[float], None] = lambda fraction: None) -> Plan:
+def estimate(campaign: Campaign, progress: Callable[[float], None] = lambda fraction: None) -> Estimate:
     """Time the campaign's simulator at the cheapest, the dearest and two other points of its space."""
     space, signature = bind(campaign)
     simulator = campaign.simulator
@@ -123,7 +123,7 @@ def plan(campaign: Campaign, progress: Callable[[float], None] = lambda fraction
     batch = min(batch, max(1, campaign.training.first // campaign.resources.workers))
     tasks = -(-simulations // batch)
     numbers = 2 * signature.n_columns + sum(a.size + 1 for a in signature.axes) + len(simulator.inputs) + 5
-    return Plan(
+    return Estimate(
         simulations,
         held_out,
         (low, mean, high),

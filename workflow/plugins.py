@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from workflow.words import suggestion
 
 
 class PluginError(LookupError):
@@ -79,13 +80,6 @@ def named(kind: str, package: str, base: type[BaseModel]) -> type[BaseModel]:
     if kind in plugins:
         return plugins[kind]
     raise PluginError(f"there is no {base.__name__.lower()} `{kind}`; {suggestion(kind, plugins)}")
-
-
-def suggestion(word: str, known: Any) -> str:
-    """``did you mean ...?`` where something known is near, else the list of what is known."""
-    known = [str(k) for k in known]
-    close = get_close_matches(word.lower().replace("-", "_"), known, 1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known) or 'none'}"
 
 
 @dataclass(frozen=True)

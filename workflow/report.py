@@ -19,6 +19,7 @@ from workflow.record import State
 from workflow.run import Run, open_run
 from workflow.speedup import times
 from workflow.verdict import verdict
+from workflow.words import duration
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -306,22 +307,8 @@ def table(
     )
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: ``12.3 s``, ``4 min 10 s``, ``2 h 11 min``."""
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 def _seconds(value: float | None) -> str:
-    if value is None:
-        return "not yet known"
-    for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g} s"
+    return "not yet known" if value is None else duration(value)
 
 
 def _number(value: float | None) -> str:

@@ -15,6 +15,7 @@ import click
 
 from workflow.cli.failures import INTERRUPTED, USAGE, Failure, failure_of, unexpected
 from workflow.cli.typed import typed
+from workflow.words import suggestion
 
 COMMANDS = (
     *("init", "validate", "plan", "run", "resume", "status", "stop"),
@@ -37,11 +38,7 @@ class _Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Click's own, but a mistyped command is answered with the nearest."""
         if not args[0].startswith("-") and args[0] not in COMMANDS:
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], COMMANDS, 1)
-            hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(COMMANDS)}"
-            ctx.fail(f"there is no command `{args[0]}`; {hint}")
+            ctx.fail(f"there is no command `{args[0]}`; {suggestion(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
 

@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import click
 
+from workflow.words import duration
+
 LINE_SECONDS, LINE_FRACTION, QUIET_SECONDS = 60.0, 0.05, 2.0
 
 
@@ -45,20 +47,6 @@ def paint(text: str, colour: str) -> str:
     """The text in a colour, on a terminal that wants colours."""
     wanted = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     return click.style(text, fg=colour, bold=True) if wanted and colour else text
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: ``3.2 s``, ``12 min``, ``2 h 11 min``, ``3 d 4 h``."""
-    if seconds < 1:
-        return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
 def measured(mean: float, error: float) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import click
 from workflow.cli.console import table
 from workflow.cli.failures import USAGE, Failure
 from workflow.cli.typed import quoted, typed
+from workflow.words import suggestion
 
 SCHEMA = "campaign.schema.json"
 
@@ -24,11 +25,8 @@ def command(folder: Path, template: str, list_templates: bool) -> None:
         click.echo(table([(name, _question(path)) for name, path in templates.items()]))
         return
     if template not in templates:
-        from difflib import get_close_matches
-
-        close = get_close_matches(template, templates, 1)
-        hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(templates)}"
-        raise Failure(f"there is no template `{template}`; {hint}", USAGE, "mlaround init --list-templates")
+        message = f"there is no template `{template}`; {suggestion(template, templates)}"
+        raise Failure(message, USAGE, "mlaround init --list-templates")
     file = folder / f"{template}.yaml"
     if file.exists():
         raise Failure(f"{file} exists and is left as it is", USAGE, f"mlaround validate {quoted(file)}")

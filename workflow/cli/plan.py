@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from workflow.cli.arguments import ManyValues, campaign_argument, json_option, read_campaign, set_option
-from workflow.cli.console import Progress, duration, print_json, size, table
+from workflow.cli.console import Progress, print_json, size, table
 from workflow.cli.typed import quoted, typed
+from workflow.words import duration
 
 
 @click.command("plan", cls=ManyValues)
@@ -22,10 +23,10 @@ def command(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     length and scaled up. Nothing else is run and nothing is written.
     """
     campaign = read_campaign(file, overrides)
-    from workflow.estimate import plan
+    from workflow.estimate import estimate
 
     with Progress("timing the simulator") as progress:
-        found = plan(campaign, progress)
+        found = estimate(campaign, progress)
     if as_json:
         print_json({"schema": "mlaround.plan/1", "campaign": campaign.name, **found.to_json()})
         return

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from workflow.cli.arguments import ManyValues, json_option, read_pairs
-from workflow.cli.console import duration, measured, print_json, table
+from workflow.cli.console import measured, print_json, table
 from workflow.cli.failures import NOT_FOUND, USAGE, Failure
+from workflow.words import duration
 
 if TYPE_CHECKING:
     from surrogates import Model, Prediction
@@ -144,7 +145,7 @@ def _read_points(model: Model, points: Path) -> Any:
     features = model.signature.features
     missing = [f.name for f in features if f.low < f.high and f.name not in column]
     if missing:
-        from workflow.plugins import suggestion
+        from workflow.words import suggestion
 
         near = f"; `{missing[0]}`: {suggestion(missing[0], names)}" if names else ""
         if len(names) == 1 and ";" in names[0]:

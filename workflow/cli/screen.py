@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow.cli.console import duration, paint
+from workflow.cli.console import paint
 from workflow.cli.typed import quoted, shown, typed
 from workflow.folder import RunFolder
 from workflow.speedup import LEAVES_OUT, times
+from workflow.words import duration
 
 COLOURS = {
     "finished": "green",

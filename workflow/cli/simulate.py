@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from workflow.cli.arguments import ManyValues, json_option, read_pairs
-from workflow.cli.console import Progress, duration, measured, print_json, table
+from workflow.cli.console import Progress, measured, print_json, table
 from workflow.cli.failures import FAILED, MISSING, USAGE, Failure
+from workflow.words import duration
 from workflow.worker import add_to_path
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _configured(kind: str, found: type[Simulator], config: dict[str, str], backe
     try:
         return found(**{"kind": kind, **values})
     except ValidationError as error:
-        from workflow.plugins import suggestion
+        from workflow.words import suggestion
 
         lines = []
         for e in error.errors(include_url=False):
@@ -190,7 +191,7 @@ def _configured(kind: str, found: type[Simulator], config: dict[str, str], backe
 def _values(simulator: Simulator, given: dict[str, str]) -> dict[str, float]:
     """Numbers in the declared units; every mistake at once."""
     from surrogates.contract import parse_quantity
-    from workflow.plugins import suggestion
+    from workflow.words import suggestion
 
     declared = {p.name: p for p in simulator.inputs}
     values, mistakes = {}, []

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from workflow.campaign import Campaign
-from workflow.plugins import OneOf, PluginError, find, named, suggestion
+from workflow.plugins import OneOf, PluginError, find, named
 from workflow.reading.document import Document, Location
+from workflow.words import suggestion
 
 EXPECTED = {
     "string_type": "a text",

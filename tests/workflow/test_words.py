@@ -1,0 +1,28 @@
+import pytest
+
+from workflow.words import duration, suggestion
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (3.21e-6, "3.21 µs"),
+        (0.0123, "12.3 ms"),
+        (1.234, "1.23 s"),
+        (99.94, "99.9 s"),
+        (250, "4 min 10 s"),
+        (3599.7, "1 h 0 min"),
+        (7860, "2 h 11 min"),
+        (47 * 3600 + 3599, "2 d 0 h"),
+        (100 * 3600, "4 d 4 h"),
+    ],
+)
+def test_durations_as_people_say_them(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_what_was_meant_or_what_there_is():
+    assert suggestion("mlp-ensembel", ["mlp_ensemble", "grid"]) == "did you mean `mlp_ensemble`?"
+    assert suggestion("zzz", ["a", "b"]) == "known: a, b"
+    assert suggestion("zzz", []) == "known: none"

@@ -1,0 +1,28 @@
+"""Small things said in one way everywhere: durations, and what somebody may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``3.2 µs``, ``12.3 s``, ``4 min 10 s``, ``2 h 11 min``, ``3 d 4 h``."""
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if unit <= seconds < 100:
+            return f"{seconds / unit:.3g} {name}"
+    if seconds < 100:
+        return f"{seconds / 1e-6:.3g} µs" if seconds else "0 s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def suggestion(word: str, known: Iterable[object]) -> str:
+    """``did you mean ...?`` where something known is near, else the list of what is known."""
+    from difflib import get_close_matches
+
+    names = [str(k) for k in known]
+    close = get_close_matches(word.lower().replace("-", "_"), names, 1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(names) or 'none'}"
