@@ -33,13 +33,8 @@ class BatchSizer:
         self._simulator, self._names = simulator, tuple(names)
         self._parameters = tuple(p.name for p in simulator.inputs)
         self._task_time, self._workers = task_time, workers
-        self._rate: float | None = None
+        self._rate: float | None = None  # s per unit of work, a running average
         self._mean_work = LEAST_WORK
-
-    @property
-    def seconds_per_work(self) -> float | None:
-        """The running average; ``None`` before the first task is done."""
-        return self._rate
 
     def learn(self, rows: Array, seconds: float) -> None:
         """Take in a finished task.

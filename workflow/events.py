@@ -14,6 +14,9 @@ Event = dict[str, Any]
 
 BLOCK = 1 << 16
 
+SHORT = 4096
+"""Bytes within which the event `run_stopped` lies."""
+
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -123,6 +126,17 @@ def read_events(path: Path, after: int = -1) -> Iterator[Event]:
     for event in tail.read():
         if event["seq"] > after:
             yield event
+
+
+def last_event(path: Path) -> Event | None:
+    """The last whole event of a log if it is a short one, such as `run_stopped`; no other is looked at."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - SHORT))
+        for line in reversed(file.read().splitlines(keepends=True)):
+            if line.endswith(b"\n"):
+                event: Event | None = json.loads(line) if _parses(line) else None
+                return event
+    return None
 
 
 class EventTail:

@@ -5,7 +5,8 @@
 Fox, Jha and coworkers, "Learning Everywhere", arXiv:1902.10810. Every time is measured on the run that
 claims the speedup:
 
-- ``t_seq``: mean processor seconds of one simulation of our own simulator on one core;
+- ``t_seq``: mean processor seconds of one simulation of our own simulator on one core, those that failed
+  left out, since one that failed at once has answered nothing;
 - ``n_train``: simulations that taught the model in use. Held-out, failed and later simulations do
   not count as answers, but their time is charged to those that do:
 - ``t_train``: seconds that workers were busy with simulation tasks, of any outcome and with all
@@ -105,12 +106,10 @@ def measure(record: Record, n_lookup: float = 1_000_000) -> Speedup | None:
     model = record.promoted_model
     if model is None or not model["simulations"] or not record.done:
         return None
-    cpu = record.cpu_seconds
-    cpu = cpu[cpu == cpu]  # NaN until done
     n_train = int(model["simulations"])
     learning = sum(max(m["ended"] - m["started"], m["cpu"]) for m in record.models)
     return Speedup(
-        t_seq=float(cpu.mean()) if len(cpu) else 0.0,
+        t_seq=float(record.cpu_seconds[record.finished()].mean()),
         t_train=busy_seconds(record) / n_train,
         t_learn=learning / n_train,
         t_lookup=float(model["lookup_seconds"]),

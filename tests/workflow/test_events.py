@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from workflow.events import EventLogError, EventTail, EventWriter, cut_torn_tail, read_events
+from workflow.events import EventLogError, EventTail, EventWriter, cut_torn_tail, last_event, read_events
 
 
 def write(path, n, first=0):
@@ -102,3 +102,15 @@ def test_a_tail_follows_the_log_as_it_grows(log):
 
 def test_a_log_that_does_not_exist_yet_is_empty(tmp_path):
     assert list(read_events(tmp_path / "none")) == []
+
+
+def test_the_last_event_is_found_without_reading_the_others(log):
+    assert last_event(log)["number"] == 6
+    with log.open("ab") as file:
+        file.write(b'{"seq":7,"t"')
+    assert last_event(log)["number"] == 6
+    with log.open("ab") as file:
+        file.write(b"x" * 10_000 + b"\n")
+    assert last_event(log) is None
+    log.write_bytes(b"")
+    assert last_event(log) is None

@@ -124,6 +124,14 @@ def test_measured_on_a_record():
     )
 
 
+def test_a_simulation_that_failed_at_once_does_not_make_simulating_look_cheap():
+    failed = {"1": ["not finite", "at step 3"]}
+    batch = simulated(0, [0, 0, 0], cpu=[4.0, 0.001, 4.0], started=0.0, ended=9.0, failed=failed)
+    found = measure(record_of(STARTED, *batch, trained(1, simulations=2, seconds=1.0)))
+    assert found.t_seq == 4.0
+    assert found.t_train == 9.0 / 2  # but its time is paid for
+
+
 def test_core_seconds_count_when_a_task_uses_several_cores():
     proposed, done = simulated(0, [0, 0], cpu=[5.0, 5.0], started=0.0, ended=4.0)
     record = record_of(STARTED, proposed, done, trained(1, simulations=2, seconds=1.0))

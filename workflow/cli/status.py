@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import sys
 import time
@@ -16,10 +14,8 @@ from workflow.cli.arguments import find_run, json_option, run_argument
 from workflow.cli.console import print_json
 from workflow.cli.screen import next_commands, screen
 from workflow.cli.typed import typed
+from workflow.events import last_event
 from workflow.folder import RunFolder
-
-LAST_LINE = 4096
-"""Bytes within which the event `run_stopped` lies if it is the last; no other is looked for."""
 
 
 @click.command("status")
@@ -53,21 +49,10 @@ def current(run: RunFolder) -> dict[str, Any]:
     }
     if status["state"] in ("running", "starting") and run.controller_alive() is None:
         # The log has the last word: a controller may have ended since, or after its last status.
-        last = _last_event(run)
+        last = last_event(run.events) or {}
         if last.get("event") == "run_stopped":
             status |= {"state": last["state"], "reason": last["reason"]}
         else:
             status |= {"state": "interrupted", "reason": "its controller is gone without a word"}
             status["hint"] = f"mlaround resume {shlex.quote(str(run.path))}"
     return status
-
-
-def _last_event(run: RunFolder) -> dict[str, Any]:
-    """The last whole line of the event log, without reading the others."""
-    with run.events.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_LINE))
-        for line in reversed(file.read().splitlines(keepends=True)):
-            if line.endswith(b"\n"):
-                event: dict[str, Any] = json.loads(line) if line.startswith(b"{") else {}
-                return event
-    return {}
