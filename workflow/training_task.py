@@ -16,6 +16,7 @@ from workflow.folder import RunFolder
 from workflow.judging import calibrated_error, compare
 from workflow.record import Record
 from workflow.results import read_examples
+from workflow.words import plain_data
 from workflow.worker import Request, add_to_path, cpu_seconds, settle
 
 Array = NDArray[np.float64]
@@ -60,7 +61,7 @@ def train(request: Request) -> dict[str, Any]:
         incumbent = surrogates.load(folder.model(request["incumbent"]))
         standing = surrogates.held_out_scores(incumbent, held.x, held.y, held.y_err)
         comparison = compare(model, incumbent, held)
-        standing = _finite({**standing, "calibrated_error": calibrated_error(incumbent, held)})
+        standing = plain_data({**standing, "calibrated_error": calibrated_error(incumbent, held)})
     calibrated = calibrated_error(model, held if len(held) else data)
     lookup = _lookup_seconds(model, held.x if len(held) else data.x)
     model = model.recorded(
@@ -82,9 +83,9 @@ def train(request: Request) -> dict[str, Any]:
         "cpu": round(cpu_seconds() - cpu, 6),
         "simulations": len(data.x),
         "held_out": len(held),
-        "scores": _finite({**scores, "calibrated_error": calibrated}),
+        "scores": plain_data({**scores, "calibrated_error": calibrated}),
         "standing": standing,
-        "comparison": None if comparison is None else _finite(asdict(comparison)),
+        "comparison": None if comparison is None else plain_data(asdict(comparison)),
         "lookup_seconds": lookup,
         "promoted": comparison is None or comparison.promotes,
     }
@@ -99,12 +100,3 @@ def _lookup_seconds(model: Model, x: Array) -> float:
         model.predict(row, return_std=True, on_ood="nan")
         times.append(time.perf_counter() - start)
     return float(np.mean(sorted(times)[: LOOKUPS // 2]))
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -1,8 +1,10 @@
-"""Small things said in one way everywhere: durations, and what somebody may have meant."""
+"""Small things said in one way everywhere: durations, numbers in JSON, and what somebody may have meant."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 
 def duration(seconds: float) -> str:
@@ -17,6 +19,19 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def plain_data(value: Any) -> Any:
+    """The same in the forms that JSON has: arrays become lists, and null stands for what is not finite."""
+    if isinstance(value, dict):
+        return {str(k): plain_data(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_data(v) for v in value]
+    if hasattr(value, "tolist"):  # arrays and numbers of numpy, which is not imported here
+        return plain_data(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def suggestion(word: str, known: Iterable[object]) -> str:

@@ -1,6 +1,10 @@
+import json
+import math
+
+import numpy as np
 import pytest
 
-from workflow.words import duration, suggestion
+from workflow.words import duration, plain_data, suggestion
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,16 @@ def test_what_was_meant_or_what_there_is():
     assert suggestion("mlp-ensembel", ["mlp_ensemble", "grid"]) == "did you mean `mlp_ensemble`?"
     assert suggestion("zzz", ["a", "b"]) == "known: a, b"
     assert suggestion("zzz", []) == "known: none"
+
+
+def test_plain_data_is_json():
+    given = {
+        1: (math.nan, 2.5),
+        "a": np.array([[1.0, np.inf]]),
+        "n": np.int64(3),
+        "none": None,
+        "word": "nan",
+    }
+    plain = {"1": [None, 2.5], "a": [[1.0, None]], "n": 3, "none": None, "word": "x"}
+    assert plain_data(given) == plain
+    assert json.loads(json.dumps(plain_data(given), allow_nan=False)) == plain

@@ -13,26 +13,14 @@ from typing import Any, Self
 
 import click
 
-from workflow.words import duration
+from workflow.words import duration, plain_data
 
 LINE_SECONDS, LINE_FRACTION, QUIET_SECONDS = 60.0, 0.05, 2.0
 
 
 def print_json(data: dict[str, Any]) -> None:
     """Print one object; numbers that JSON does not have become null."""
-    click.echo(json.dumps(_plain(data), indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if hasattr(value, "tolist"):  # arrays and numbers of numpy, which is not imported here
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    click.echo(json.dumps(plain_data(data), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def table(rows: Sequence[Sequence[object]], indent: str = "") -> str:
