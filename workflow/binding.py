@@ -49,6 +49,8 @@ def bind_space(simulator: Simulator, space: Mapping[str, Range]) -> Space:
         BindingError: with every mistake found.
     """
     bound, problems = bind_ranges(simulator.kind, simulator.inputs, space)
+    if not problems and all(d.low == d.high for d in bound.dimensions):
+        problems = [Problem(("space",), "nothing varies: give at least one input a range, [low, high] say")]
     problems = problems or _corners(simulator, bound)
     if problems:
         raise BindingError(problems)

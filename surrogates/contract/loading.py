@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surrogates.contract.domain import Domain
 from surrogates.contract.errors import ModelFileError
@@ -44,6 +46,16 @@ def load_model(folder: Path) -> Model:
         raise ModelFileError(
             f"{folder}: model format {description.get('format')!r}, this version reads {FORMAT}"
         )
+    try:
+        return _restored(description, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{folder} does not hold what this version of the program expects ({error!r}): "
+            "it was damaged, or another version wrote it"
+        ) from error
+
+
+def _restored(description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Model:
     signature = Signature.from_json(description["signature"])
     domain = Domain(
         names=tuple(f.name for f in signature.features),

@@ -73,7 +73,7 @@ def test_saved_model_answers_the_same_without_torch(model: Model, tmp_path: Path
 
 def test_run_folder_gives_promoted_model(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "models" / "v0002")
-    with pytest.raises(ModelFileError, match="no promoted model"):
+    with pytest.raises(ModelFileError, match="no model in use"):
         surrogates.load(tmp_path)
     (tmp_path / "models" / "promoted").write_text("v0002\n")
     assert surrogates.load(tmp_path).kind == model.kind

@@ -56,6 +56,12 @@ def test_values_are_kept_in_the_declared_unit() -> None:
     assert space.dimensions[1] == Dimension("valency", "", 1, 3, (1.0, 3.0), discrete=True)
 
 
+def test_a_space_in_which_nothing_varies_is_refused() -> None:
+    (problem,) = problems(gap={"values": [4, 4]}, valency=1)
+    assert problem.location == ("space",)
+    assert "nothing varies" in problem.message
+
+
 def test_whole_numbers_are_never_interpolated() -> None:
     space = bind_space(Slit(), ranges(gap=3, valency=[1, 3]))
     assert space.dimensions == (

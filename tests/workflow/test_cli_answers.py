@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,26 @@ def test_a_mistake_in_the_points_is_named(ask, tmp_path: Path, text: bytes, word
     (tmp_path / "points.csv").write_bytes(text)
     found = ask("predict", small_run(), "-i", tmp_path / "points.csv")
     assert (found.code, words in found.err) == (2, True), found.err
+
+
+def test_a_model_of_another_version_is_refused_in_words(ask, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(sorted((small_run() / "models").glob("v*"))[-1], folder)
+    description = json.loads((folder / "model.json").read_text())
+    del description["domain"]
+    (folder / "model.json").write_text(json.dumps(description))
+    found = ask("predict", folder, "-p", "stiffness=3")
+    assert (found.code, "another version wrote it" in found.err) == (5, True), found.err
+
+
+def test_a_run_without_a_model_says_so(ask, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(small_run(), run)
+    (run / "models/promoted").unlink()
+    found = ask("predict", run, "-p", "stiffness=3")
+    assert (found.code, "has no model in use yet" in found.err) == (5, True)
+    assert "next: " in found.err
+    assert f" status {run}\n" in found.err
 
 
 def test_replicas_are_averaged_with_the_error_of_the_mean(ask) -> None:

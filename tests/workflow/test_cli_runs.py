@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -108,6 +109,25 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(running) -> None:
     assert status(folder)["state"] in ("stopped", "interrupted")
 
 
+@pytest.mark.parametrize("ending", [">&-", "2>&-", ">&- 2>&-", "> /dev/full", "2>&1 | head -1"])
+def test_a_run_is_what_it_is_when_nobody_reads_what_it_says(tmp_path: Path, ending: str) -> None:
+    if "full" in ending and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    words = shlex.join([*COMMAND, "run", "slow.yaml", "--run", "runs/slow", "--set", "stop.simulations=4"])
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words} {ending}"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "unexpected" not in done.stdout + done.stderr
+    assert status(tmp_path)["state"] == "finished"
+
+
 def test_a_run_whose_simulations_fail_ends_with_1(tmp_path: Path) -> None:
     (tmp_path / "breaking.yaml").write_text(BREAKING)
     done = mlaround("run", "breaking.yaml", cwd=tmp_path)
@@ -116,3 +136,21 @@ def test_a_run_whose_simulations_fail_ends_with_1(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("breaking-20")
     assert (folder / "campaign.yaml").read_text() == BREAKING
+
+
+def test_a_full_disk_is_told_from_a_mistake(tmp_path: Path, monkeypatch, capsys) -> None:
+    from workflow.cli.controller import control
+    from workflow.cli.failures import Failure
+    from workflow.folder import RunFolder
+
+    monkeypatch.chdir(tmp_path)
+    run = RunFolder("runs/full")
+    run.create(campaign="", resolved="", provenance={})
+
+    def start(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(Failure) as end:
+        control(run, start)
+    assert "runs/full: No space left on device" in end.value.message
+    assert end.value.next_command.startswith("mlaround resume runs/full")

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -41,6 +42,15 @@ class _Lazy(click.Group):
             ctx.fail(f"there is no command `{args[0]}`; {suggestion(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Click's own, but the reader of a pipe, `head` say, may leave when it has seen enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end with 1
+            # Python would flush into the closed pipe once more at its end, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mlaround", message="%(prog)s %(version)s")
@@ -55,15 +65,14 @@ def cli(verbose: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code (see `workflow.cli.failures`)."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # Closed ones, as `>&-` leaves them, are `None`.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         code = cli.main(args=list(arguments), prog_name="mlaround", standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
         click.echo(typed("interrupted\nnext: mlaround status"), err=True)
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe, `head` say, has seen enough
-        # Python would flush into the closed pipe once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code

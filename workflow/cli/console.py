@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -98,4 +99,5 @@ class Progress:
             return
         self._printed, self._fraction = now, fraction
         passed = duration(now - self._started)
-        click.echo(f"{self.title}: {fraction:.0%}  {passed}  {words}".rstrip(), err=True)
+        with suppress(OSError):  # the terminal or the pipe is gone: no reason to stop the work
+            click.echo(f"{self.title}: {fraction:.0%}  {passed}  {words}".rstrip(), err=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workflow.cli.console import Progress
-from workflow.cli.failures import LOCKED, USAGE, Failure
+from workflow.cli.failures import FAILED, LOCKED, USAGE, Failure
 from workflow.cli.screen import counted, summary
 from workflow.cli.status import current
-from workflow.cli.typed import quoted
+from workflow.cli.typed import quoted, shown
 from workflow.folder import RunFolder, RunFolderError, RunLockedError
 
 if TYPE_CHECKING:
@@ -30,7 +31,14 @@ def control(run: RunFolder, start: Callable[[OnUpdate], Outcome]) -> None:
         raise Failure(str(error), LOCKED, f"mlaround status {quoted(run.path)}") from None
     except RunFolderError as error:
         raise Failure(str(error), USAGE, f"mlaround resume {quoted(run.path)}") from None
-    click.echo(summary(current(run), run.path))
+    except OSError as error:  # a full disk, say; what is done lies in the folder
+        if not run.exists():
+            raise
+        where = f"{error.filename}: " if error.filename else f"{shown(run.path)}: "
+        text = f"{where}{error.strerror or error}; what is done is kept"
+        raise Failure(text, FAILED, f"mlaround resume {quoted(run.path)}, once that is mended") from None
+    with suppress(OSError):  # nobody reads it: the run is what it is all the same
+        click.echo(summary(current(run), run.path))
     if outcome.exit_code:
         sys.exit(outcome.exit_code)
 

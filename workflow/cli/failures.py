@@ -92,8 +92,9 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(str(error), *ADVICE[type(error).__name__])
     if isinstance(error, ModuleNotFoundError):
         return Failure(f"{error.name} is not installed here", MISSING, "mlaround doctor")
-    if isinstance(error, OSError) and error.filename:
-        return Failure(f"{error.filename}: {error.strerror}", FAILED, "mlaround doctor, or another folder")
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return Failure(f"{where}{error.strerror}", FAILED, "mlaround doctor, or another folder")
     return None
 
 

@@ -14,6 +14,8 @@ import click
 from workflow.cli.arguments import ManyValues, json_option, read_pairs
 from workflow.cli.console import measured, print_json, table
 from workflow.cli.failures import NOT_FOUND, USAGE, Failure
+from workflow.cli.typed import quoted
+from workflow.folder import RunFolder
 from workflow.words import duration
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ def command(
         raise Failure("give one point with -p name=value ..., or many with -i points.csv", USAGE, HELP)
     import surrogates
 
+    run = RunFolder(folder)
+    if run.exists() and not run.promoted.is_file():
+        text = f"{folder} has no model in use yet: none was trained, or none could be"
+        raise Failure(text, NOT_FOUND, f"mlaround status {quoted(run.path)}")
     model = surrogates.load(folder)
     if points is not None:
         if as_json:

@@ -82,7 +82,11 @@ def next_commands(state: str, folder: Path) -> list[str]:
         point = example(RunFolder(folder))
         return [report, *([f"mlaround predict {name} {point}"] if point else []), results]
     # Where simulations or trainings failed, to resume is of no use before the reason is known.
-    return [report, results] if state == "failed" else [f"mlaround resume {name}", report]
+    return (
+        [report, results, f"mlaround resume {name}"]
+        if state == "failed"
+        else [f"mlaround resume {name}", report]
+    )
 
 
 def example(run: RunFolder) -> str:

@@ -245,7 +245,8 @@ def _print(result: dict[str, Any], simulator: Simulator) -> None:
     for name, entry in result["outputs"].items():
         if "axis" in entry:
             axis = entry["axis"]
-            where = f"{len(axis['values'])} bins over {axis['name']} ({axis['unit']}): --json or --out"
+            unit = f" ({axis['unit']})" if axis["unit"] else ""
+            where = f"{len(axis['values'])} bins over {axis['name']}{unit}: --json or --out"
             rows.append((name, where, "", entry["unit"]))
         elif entry["mean"] is not None:
             rows.append((name, *measured(entry["mean"], entry["stderr"]), entry["unit"]))
