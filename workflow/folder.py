@@ -103,6 +103,20 @@ _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 
 
+RUNS = Path("runs")
+"""Where run folders lie unless something else is said."""
+
+
+def new_run(campaign: str) -> Path:
+    """Where a new run of a campaign goes by default: ``runs/NAME-YYYYMMDD-HHMMSS``."""
+    return RUNS / f"{campaign}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def version_name(version: int) -> str:
+    """How a model version is called, and its folder: ``v0003``."""
+    return f"v{version:04d}"
+
+
 class RunFolder:
     """Paths of a run and the small files in it.
 
@@ -143,7 +157,7 @@ class RunFolder:
 
     def model(self, version: int) -> Path:
         """The folder of a model version."""
-        return self.models / f"v{version:04d}"
+        return self.models / version_name(version)
 
     def create(self, *, campaign: str, resolved: str, provenance: Mapping[str, Any]) -> None:
         """Make the folder and write what is known at the start.

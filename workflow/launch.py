@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from workflow.campaign import Campaign
-from workflow.folder import RunFolder
+from workflow.folder import RunFolder, new_run
 from workflow.run import LOG, Run
 
 CONTROLLER = "from workflow.cli import main; main()"
@@ -35,7 +34,7 @@ def start(campaign: Campaign, run: str | Path | None = None) -> Run:
     from workflow.reading import dump
 
     bind(campaign)
-    folder = RunFolder(run or Path("runs") / f"{campaign.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    folder = RunFolder(run or new_run(campaign.name))
     text = dump(campaign)
     folder.create(
         campaign=text, resolved=text, provenance=at_start(campaign.name, campaign.seed, _source(campaign))

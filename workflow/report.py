@@ -14,7 +14,7 @@ import numpy as np
 
 from workflow.figures import Figure
 from workflow.figures.figure import asset, embed
-from workflow.folder import RunError, write_atomically
+from workflow.folder import RunError, version_name, write_atomically
 from workflow.record import State
 from workflow.run import Run, open_run
 from workflow.speedup import times
@@ -323,7 +323,7 @@ def _middle(low: float, high: float, values: Sequence[float]) -> str:
 
 def _in_use(run: Run) -> str:
     promoted = run.record.promoted
-    return "none yet" if promoted is None else run.folder.model(promoted).name
+    return "none yet" if promoted is None else version_name(promoted)
 
 
 def _counted(n: int, word: str) -> str:

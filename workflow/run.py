@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workflow.events import EventTail
-from workflow.folder import RunError, RunFolder, RunFolderError
+from workflow.folder import RunError, RunFolder, version_name
 from workflow.record import Record
 from workflow.speedup import effective_speedup
 
@@ -47,8 +47,7 @@ def open_run(path: str | Path) -> Run:
         RunFolderError: there is no run.
     """
     folder = RunFolder(path)
-    if not folder.exists():
-        raise RunFolderError(f"{folder.path} holds no run (no resolved.yaml in it)")
+    folder.read_resolved()  # whose error is ours
     return Run(folder)
 
 
@@ -244,7 +243,7 @@ class Run:
             overall = (model.get("scores") or {}).get("overall") or {}
             rows.append(
                 {
-                    "version": self._named(model["model"]),
+                    "version": version_name(model["model"]),
                     "in_use": model["model"] == record.promoted,
                     "simulations": model["simulations"],
                     "held_out": model["held_out"],
@@ -271,7 +270,7 @@ class Run:
         if self._held is None or self._held[0] != key:
             held = read_examples(self.folder, record, self.signature, ids)
             judged = HeldOut.judge(
-                self.surrogate(number), self._named(number), ids, held.x, held.y, held.y_err
+                self.surrogate(number), version_name(number), ids, held.x, held.y, held.y_err
             )
             self._held = (key, judged)
         return self._held[1]
@@ -293,11 +292,11 @@ class Run:
         Raises:
             RunError: the controller that this session started has failed.
         """
-        seen = -1
+        seen: tuple[int, bool] | None = None
         while True:
             waiting = self._waiting()  # asked first: what comes in meanwhile is still shown
-            if self.record.events != seen:
-                seen = self.record.events
+            if (self.record.events, waiting) != seen:  # the last word is that of a run that nobody holds
+                seen = self.record.events, waiting
                 if callable(progress):
                     progress(self.status)
                 elif progress:
@@ -331,12 +330,9 @@ class Run:
             return promoted
         return int(str(version).removeprefix("v"))
 
-    def _named(self, version: int) -> str:
-        return self.folder.model(version).name
-
     def __repr__(self) -> str:
         record = self.record
-        model = "no model yet" if record.promoted is None else f"model {self._named(record.promoted)}"
+        model = "no model yet" if record.promoted is None else f"model {version_name(record.promoted)}"
         failed = f", {record.failed} failed" if record.failed else ""
         planned = self.campaign.stop.simulations
         return (
@@ -348,7 +344,7 @@ class Run:
         rows = {
             "state": self.state,
             "simulations": f"{record.done} done, {record.failed} failed of {self.campaign.stop.simulations}",
-            "model": "none yet" if record.promoted is None else self._named(record.promoted),
+            "model": "none yet" if record.promoted is None else version_name(record.promoted),
             "held-out median relative error": _percent(overall.get("median_relative_error")),
             "95 % interval covers": _percent(overall.get("coverage")),
             "effective speedup": self.effective_speedup()["sentence"],

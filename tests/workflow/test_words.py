@@ -38,7 +38,7 @@ def test_plain_data_is_json():
         "a": np.array([[1.0, np.inf]]),
         "n": np.int64(3),
         "none": None,
-        "word": "nan",
+        "word": "x",
     }
     plain = {"1": [None, 2.5], "a": [[1.0, None]], "n": 3, "none": None, "word": "x"}
     assert plain_data(given) == plain

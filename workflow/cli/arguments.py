@@ -10,13 +10,12 @@ import click
 
 from workflow.cli.failures import NOT_FOUND, USAGE, Failure
 from workflow.cli.typed import quoted
-from workflow.folder import RunFolder
+from workflow.folder import RUNS, RunFolder
 from workflow.worker import add_to_path
 
 if TYPE_CHECKING:
     from workflow.campaign import Campaign
 
-RUNS = Path("runs")
 MANY = ("-p", "--config", "--set")
 SUCH_AS = {"-p": "name=value, such as -p gap=3.2", "--config": "key=value, such as --config steps=20000"}
 

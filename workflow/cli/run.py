@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import RUNS, ManyValues, campaign_argument, read_campaign, set_option
+from workflow.cli.arguments import ManyValues, campaign_argument, read_campaign, set_option
 from workflow.cli.failures import USAGE, Failure
 from workflow.cli.typed import quoted, shown
-from workflow.folder import RunFolder
+from workflow.folder import RunFolder, new_run
 
 
 @click.command("run", cls=ManyValues)
@@ -29,7 +28,7 @@ def command(file: Path, folder: Path | None, overrides: tuple[str, ...]) -> None
     Ctrl-C stops it once what runs is done, a second Ctrl-C at once; `mlaround resume` goes on.
     """
     campaign = read_campaign(file, overrides)
-    run = RunFolder(folder or RUNS / f"{campaign.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    run = RunFolder(folder or new_run(campaign.name))
     if run.exists():
         raise Failure(f"{shown(run.path)} holds a run already", USAGE, f"mlaround resume {quoted(run.path)}")
     from workflow.cli.controller import control

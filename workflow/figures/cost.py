@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workflow.figures.figure import Column, Figure, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.style import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILION, axis, layout
+from workflow.folder import version_name
 from workflow.record import Record, State
 from workflow.speedup import busy_seconds
 
@@ -114,7 +115,8 @@ def _segments(record: Record) -> list[Row]:
                 start = middle
                 if not weight.any():
                     break
-    rows += [("training", "training", m["started"], m["ended"], f"v{m['model']:04d}") for m in record.models]
+    for m in record.models:
+        rows.append(("training", "training", m["started"], m["ended"], version_name(m["model"])))
     return sorted(rows, key=lambda row: (row[0], row[2]))
 
 

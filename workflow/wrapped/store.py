@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import surrogates
 from surrogates import Feature, Model
-from workflow.folder import write_atomically
+from workflow.folder import version_name, write_atomically
 from workflow.wrapped.form import Form
 
 Array = NDArray[np.float64]
@@ -99,7 +99,7 @@ class Store:
     def save(self, model: Model, seconds: float) -> None:
         """Keep a model and make it the one in use."""
         models = self.folder / "models"
-        version = f"v{1 + len(list(models.glob('v*'))):04d}"
+        version = version_name(1 + len(list(models.glob("v*"))))
         model.save(models / version)
         write_atomically(models / "promoted", version, durable=True)
         self._append({"learning": seconds})
