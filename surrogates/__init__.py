@@ -63,6 +63,5 @@ def load(path: str | Path) -> Model:
     elif (folder / "models").is_dir():
         raise ModelFileError(f"{folder} has no model in use: none was trained yet, or none could be")
     elif not (folder / "model.json").is_file():
-        what = "is no folder of a run or of a model" if folder.exists() else "does not exist"
-        raise ModelFileError(f"{folder} {what} (there is no model.json in it)")
+        raise ModelFileError(f"{folder} holds no readable model: it is no folder of a run or of a model")
     return load_model(folder)

@@ -93,7 +93,8 @@ def _observe(
         return _nothing(n, refused)
     try:
         found = simulator.run(np.array(rows), seeds[kept], threads=1)
-    except Exception as error:
+        _check(simulator, found, len(kept))
+    except (Exception, SystemExit) as error:  # a simulator that exits must not take its worker along
         message = f"{type(error).__name__}: {error}"
         failures = {k: Failure(f"raised {type(error).__name__}", message) for k in kept}
         return _nothing(n, refused | failures)
@@ -107,6 +108,33 @@ def _observe(
     )
     wall, cpu = (np.nan_to_num(_spread(s, where, n)) for s in (found.wall_seconds, found.cpu_seconds))
     return Observations(mean, stderr, edges, wall, cpu, failures, used)
+
+
+def _check(simulator: Simulator, found: Observations, n: int) -> None:
+    """Record replicas whose numbers are not finite as failed.
+
+    Raises:
+        ValueError: an output or an axis is missing, or not of the declared shape.
+    """
+    sizes = {c.name: c.size for c in simulator.coordinates}
+    bad = np.zeros(n, dtype=bool)
+    for output in simulator.outputs:
+        shape = (n, sizes[output.coordinate]) if output.coordinate else (n,)
+        for what, part in (("mean", found.mean), ("stderr", found.stderr)):
+            _expect(f"{what} of output `{output.name}`", part.get(output.name), shape)
+            bad |= ~np.isfinite(part[output.name]).reshape(n, -1).all(axis=1)
+    for name, size in sizes.items():
+        _expect(f"edges of coordinate `{name}`", found.edges.get(name), (n, size + 1))
+    _expect("wall_seconds", found.wall_seconds, (n,))
+    _expect("cpu_seconds", found.cpu_seconds, (n,))
+    for k in np.flatnonzero(bad).tolist():
+        found.failures.setdefault(k, Failure("not finite", "the simulator gave a number that is not finite"))
+
+
+def _expect(what: str, values: Array | None, shape: tuple[int, ...]) -> None:
+    if values is None or np.shape(values) != shape:
+        given = "nothing" if values is None else f"shape {np.shape(values)}"
+        raise ValueError(f"the simulator gave {given} as {what}, where {shape} was expected")
 
 
 def _spread(values: Array, where: NDArray[np.int64], n: int) -> Array:

@@ -225,3 +225,24 @@ def test_it_looks_like_the_function():
     assert "0 of 60 simulations" in repr(f)
     assert math.isnan(f.stats.effective_speedup)
     assert math.isnan(f.stats.rms_z)
+
+
+@pytest.mark.parametrize("given", [3, (1,), set(), ("3 nm", "4 nm"), (1, 0), (0, math.inf), (0, 1, "m", 2)])
+def test_a_space_that_is_none_is_refused_in_words(given):
+    with pytest.raises(TypeError, match=r"space: x is .*; expected \(low, high\)"):
+        around({"x": given})(lambda x: x)
+
+
+def test_what_cannot_be_asked_for_is_refused():
+    for space in ({}, [("x", (0, 1))]):
+        with pytest.raises(TypeError, match="expected a dictionary"):
+            around(space)(lambda x: x)
+    for wrong in ({"tolerance": -1}, {"tolerance": math.nan}, {"budget": 0}):
+        with pytest.raises(ValueError, match="above 0"):
+            around({"x": (0, 1)}, **wrong)(lambda x: x)
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"a": None}])
+def test_a_function_that_returns_nothing_is_told(nothing):
+    with pytest.raises(TypeError, match="not None"):
+        around({"x": (0, 1)})(lambda x: nothing)(0.5)

@@ -34,6 +34,10 @@ class Form:
         """
         named = isinstance(result, Mapping)
         parts = result if named else {SINGLE: result}
+        if not parts or any(value is None for value in parts.values()):
+            raise TypeError(
+                "a wrapped function returns a number, an array or a dictionary of these, not None"
+            )
         try:
             arrays = {str(name): np.asarray(value, dtype=np.float64) for name, value in parts.items()}
         except (TypeError, ValueError) as error:

@@ -116,6 +116,10 @@ class Around:
         folder: str | Path | None,
     ) -> None:
         functools.update_wrapper(self, function)
+        if not hasattr(space, "items") or not space:
+            raise TypeError(f"space is {space!r}; expected a dictionary, such as {{'gap': (3, 4, 'nm')}}")
+        if not tolerance > 0 or budget < 1:
+            raise ValueError(f"tolerance = {tolerance!r} and budget = {budget!r}: both must be above 0")
         self.function, self.tolerance, self.budget, self.seed = function, tolerance, budget, seed
         self.features = tuple(_feature(name, given) for name, given in space.items())
         self._parameters = _fitting(function, [f.name for f in self.features])
@@ -302,15 +306,19 @@ class Around:
 
 
 def _feature(name: str, given: Any) -> Feature:
-    if isinstance(given, Set):
-        values = tuple(sorted(float(v) for v in given))
-        return Feature(name, "", values[0], values[-1], values)
-    low, high, *unit = given
-    if len(unit) > 1 or not float(low) < float(high):
+    try:
+        if isinstance(given, Set):
+            values = tuple(sorted(float(v) for v in given))
+            return Feature(name, "", values[0], values[-1], values)
+        low, high, *unit = given
+        low, high = float(low), float(high)
+        if len(unit) > 1 or not -math.inf < low < high < math.inf:
+            raise ValueError
+    except (TypeError, ValueError, IndexError):
         raise TypeError(
             f"space: {name} is {given!r}; expected (low, high), (low, high, unit) or a set of values"
-        )
-    return Feature(name, unit[0] if unit else "", float(low), float(high))
+        ) from None
+    return Feature(name, unit[0] if unit else "", low, high)
 
 
 def _fitting(function: Callable[..., Any], names: list[str]) -> Mapping[str, inspect.Parameter]:

@@ -1,0 +1,86 @@
+"""What a user's own simulator may do wrong, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from workflow.cli import main
+from workflow.run import open_run
+
+MODULE = """
+import sys
+from typing import ClassVar
+import numpy as np
+from simulators import Observations, Output, Parameter, Simulator
+
+
+class Spring(Simulator):
+    kind: str = "{name}:Spring"
+    fault: str = ""
+    inputs: ClassVar = (Parameter("k", "N/m", "stiffness", 1, 10),)
+    outputs: ClassVar = (Output("energy", "J", "elastic energy"),)
+
+    def work(self, inputs):
+        return 1.0
+
+    def run(self, inputs, seeds, *, threads=1, progress=None):
+        n = len(seeds)
+        energy, name = inputs[:, 0].copy(), "energy"
+        if self.fault == "raises":
+            raise RuntimeError("a bug of mine")
+        if self.fault == "exits":
+            sys.exit(3)
+        if self.fault == "half nan":
+            energy[energy < 5] = np.nan
+        if self.fault == "name":
+            name = "energie"
+        if self.fault == "shape":
+            energy = np.zeros(n + 1)
+        return Observations({{name: energy}}, {{name: np.full(n, 0.1)}}, {{}}, np.zeros(n), np.zeros(n))
+"""
+CAMPAIGN = """
+name: own
+simulator: {{kind: "{name}:Spring", fault: "{fault}"}}
+space: {{k: [1, 9]}}
+surrogate: {{kind: gaussian_process}}
+steering: {{kind: sobol}}
+training: {{first: 100}}
+stop: {{simulations: 8}}
+resources: {{kind: threads, workers: 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "message"),
+    [
+        ("", 0, ""),
+        ("raises", 1, "RuntimeError: a bug of mine"),
+        ("exits", 1, "SystemExit: 3"),
+        ("half nan", None, "a number that is not finite"),
+        ("name", 1, "gave nothing as mean of output `energy`"),
+        ("shape", 1, "as mean of output `energy`, where"),
+    ],
+)
+def test_a_fault_of_the_user_s_simulator_is_recorded_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, code: int | None, message: str
+) -> None:
+    name = f"own_simulator_{abs(hash(fault))}"
+    (tmp_path / f"{name}.py").write_text(MODULE.format(name=name))
+    (tmp_path / "own.yaml").write_text(CAMPAIGN.format(name=name, fault=fault))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as end:
+        main(["run", "own.yaml", "--run", "r"])
+    if code is not None:
+        assert end.value.code == code
+    status = json.loads((tmp_path / "r/status.json").read_text())["simulations"]
+    table = open_run("r").results()
+    failed = table[table["state"] == "failed"]
+    assert status["lost"] == 0
+    assert status["done"] + status["failed"] == len(table) == 8
+    assert len(failed) == {0: 0, 1: 8, None: int((table["k"] < 5).sum())}[code]
+    assert failed["failure"].str.contains(message, regex=False).all()
