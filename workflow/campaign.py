@@ -20,8 +20,8 @@ from pydantic_core import CoreSchema
 
 from simulators import Simulator
 from surrogates import Surrogate
+from workflow.durations import Duration
 from workflow.plugins import OneOf
-from workflow.quantities import Duration
 from workflow.resources import Local, Resources
 from workflow.steering.contract import Policy
 

@@ -19,11 +19,12 @@ from workflow.campaign import Campaign
 from workflow.events import EventWriter, cut_torn_tail
 from workflow.folder import RunFolder, write_atomically
 from workflow.planner import Planner
+from workflow.pool import Pool, PoolLostError
 from workflow.provenance import code_state, installed_packages, package_version
 from workflow.reading import dump
 from workflow.record import Record
 from workflow.recovery import adopted, mend
-from workflow.resources import Pool, PoolLostError, start_pool
+from workflow.resources import start_pool
 from workflow.status import status
 from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time, signals
 from workflow.table import write_table

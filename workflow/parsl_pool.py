@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflow.resources import Pool, PoolLostError
+from workflow.pool import Pool, PoolLostError
 
 _TIED = (
     "import ctypes, os, signal, sys; "

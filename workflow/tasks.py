@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from simulators import Failure, InvalidInputError, Observations, Simulator
 from workflow.folder import RunFolder
 from workflow.plugins import by_path, find
-from workflow.resources import computing
+from workflow.pool import computing
 from workflow.results import summary, write_result
 from workflow.seeds import replica_seeds
 from workflow.worker import Request, add_to_path, cpu_seconds, in_process_of_its_own, settle

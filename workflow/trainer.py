@@ -12,9 +12,10 @@ from surrogates import NotEnoughDataError
 from workflow.campaign import Campaign
 from workflow.folder import RunFolder
 from workflow.planner import Planner
+from workflow.pool import Pool
 from workflow.record import Record
 from workflow.recovery import point_to_promoted
-from workflow.resources import Pool, start_pool
+from workflow.resources import start_pool
 from workflow.seeds import training_seed
 from workflow.training_task import train
 

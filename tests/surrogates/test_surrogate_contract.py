@@ -77,7 +77,7 @@ def test_run_folder_gives_promoted_model(model: Model, tmp_path: Path) -> None:
         surrogates.load(tmp_path)
     (tmp_path / "models" / "promoted").write_text("v0002\n")
     assert surrogates.load(tmp_path).kind == model.kind
-    with pytest.raises(ModelFileError, match="there is no model.json"):
+    with pytest.raises(ModelFileError, match=r"there is no model\.json"):
         surrogates.load(tmp_path / "nowhere")
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from workflow.campaign import Range
-from workflow.quantities import Duration, parse_duration
+from workflow.durations import Duration, parse_duration
 
 RANGE = TypeAdapter(Range)
 

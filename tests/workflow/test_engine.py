@@ -206,7 +206,7 @@ def test_a_place_that_cannot_run_tasks_ends_the_run_and_loses_nothing(tmp_path, 
 
 def test_a_pool_that_does_not_deliver_is_restarted_and_its_results_are_adopted(tmp_path, monkeypatch):
     import workflow.controller
-    from workflow.resources import PoolLostError, ThreadPool
+    from workflow.pool import PoolLostError, ThreadPool
 
     class Mute(ThreadPool):
         """Does what it is told but does not tell, until it is restarted."""

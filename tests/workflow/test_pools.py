@@ -37,7 +37,7 @@ def test_threads_run_functions_and_give_exceptions_back(tmp_path):
 
 
 def test_only_as_many_threads_compute_at_a_time_as_there_are_workers(tmp_path):
-    from workflow.resources import computing
+    from workflow.pool import computing
 
     seen = []
 

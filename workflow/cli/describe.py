@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from workflow.cli.console import table
-from workflow.quantities import parse_duration
+from workflow.durations import parse_duration
 
 if TYPE_CHECKING:
     from simulators import Parameter, Simulator
