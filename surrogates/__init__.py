@@ -63,5 +63,8 @@ def load(path: str | Path) -> Model:
     elif (folder / "models").is_dir():
         raise ModelFileError(f"{folder} has no model in use: none was trained yet, or none could be")
     elif not (folder / "model.json").is_file():
-        raise ModelFileError(f"{folder} holds no readable model: it is no folder of a run or of a model")
+        raise ModelFileError(
+            f"{folder} holds no readable model: it is no folder of a run or of a model "
+            "(there is no model.json in it)"
+        )
     return load_model(folder)

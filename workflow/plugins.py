@@ -34,6 +34,11 @@ def find(package: str, base: type[BaseModel]) -> dict[str, type[BaseModel]]:
     return found
 
 
+def abstract(plugin: type) -> set[str]:
+    """Methods that a class leaves to be written."""
+    return set(getattr(plugin, "__abstractmethods__", ()))
+
+
 def by_path(path: str, base: type[BaseModel]) -> type[BaseModel]:
     """The user's class that ``package.module:Class`` names.
 
@@ -55,6 +60,11 @@ def by_path(path: str, base: type[BaseModel]) -> type[BaseModel]:
     if not (isinstance(value, type) and issubclass(value, base)):
         raise PydanticCustomError(
             "plugin_import", "`{path}` is not a subclass of {base}", {"path": path, "base": base.__name__}
+        )
+    absent = sorted({name for name in base.__class_vars__ if not hasattr(value, name)} | abstract(value))
+    if absent:
+        raise PydanticCustomError(
+            "plugin_import", "`{path}` lacks {what}", {"path": path, "what": ", ".join(absent)}
         )
     if get_args(value.model_fields["kind"].annotation):
         raise PydanticCustomError(

@@ -328,7 +328,11 @@ class Run:
                     f"the first training comes after {self.campaign.training.first}"
                 )
             return promoted
-        return int(str(version).removeprefix("v"))
+        try:
+            return int(str(version).removeprefix("v"))
+        except ValueError:
+            known = ", ".join(version_name(model["model"]) for model in self.record.models)
+            raise RunError(f"no model {version!r}; {self.folder.name} has {known or 'none'}") from None
 
     def __repr__(self) -> str:
         record = self.record

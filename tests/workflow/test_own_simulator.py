@@ -84,3 +84,19 @@ def test_a_fault_of_the_user_s_simulator_is_recorded_as_one(
     assert status["done"] + status["failed"] == len(table) == 8
     assert len(failed) == {0: 0, 1: 8, None: int((table["k"] < 5).sum())}[code]
     assert failed["failure"].str.contains(message, regex=False).all()
+
+
+def test_a_class_that_is_not_finished_is_refused(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "unfinished.py").write_text(
+        "from simulators import Simulator\n\n\nclass Half(Simulator):\n    kind: str = 'unfinished:Half'\n"
+    )
+    (tmp_path / "own.yaml").write_text(
+        CAMPAIGN.format(name="own", fault="").replace("own:Spring", "unfinished:Half")
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for words in (["simulate", "unfinished:Half"], ["validate", "own.yaml"]):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        assert end.value.code in (2, 3)
+        assert "`unfinished:Half` lacks inputs, outputs, run, work" in capsys.readouterr().err

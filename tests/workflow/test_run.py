@@ -76,6 +76,11 @@ def test_models_and_the_one_in_use(run):
     assert len(run.surrogate("v0001").domain.x) < len(run.surrogate(2).domain.x)
 
 
+def test_a_model_that_is_none_is_named(run):
+    with pytest.raises(RunError, match=r"no model 'best'; .* has v0001, v0002"):
+        run.surrogate("best")
+
+
 def test_held_out_simulations_taught_nobody(run):
     held = run.held_out()
     assert not set(held.ids) & set(run.surrogate().domain.ids)
