@@ -19,6 +19,10 @@ MOST_CORNERS = 4096
 MOST_CHOICES = 100_000
 
 
+RESERVED = frozenset({"replica", "task", "held_out", "state", "wall_seconds", "seed", "failure"})
+"""Columns of the table of results beside the inputs and outputs."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A mistake in a campaign that the schema alone cannot see.
@@ -51,6 +55,10 @@ def bind_space(simulator: Simulator, space: Mapping[str, Range]) -> Space:
     bound, problems = bind_ranges(simulator.kind, simulator.inputs, space)
     if not problems and all(d.low == d.high for d in bound.dimensions):
         problems = [Problem(("space",), "nothing varies: give at least one input a range, [low, high] say")]
+    for name in [p.name for p in simulator.inputs] + [o.name for o in simulator.outputs]:
+        if name in RESERVED:
+            taken = f"{simulator.kind} calls a quantity `{name}`, which the table of results uses"
+            problems.append(Problem(("simulator", "kind"), f"{taken}; rename it in the simulator"))
     problems = problems or _corners(simulator, bound)
     if problems:
         raise BindingError(problems)

@@ -42,7 +42,7 @@ def result_columns(record: Record, simulator: Simulator, space: Space, seed: int
     """One row for each simulation proposed so far.
 
     Columns: ``replica``, ``task``, ``held_out``, the inputs, every scalar output with its ``_stderr``,
-    ``state`` (pending, done, failed, lost), ``seconds`` (wall time), ``seed`` and ``failure`` (what went
+    ``state`` (pending, done, failed, lost), ``wall_seconds``, ``seed`` and ``failure`` (what went
     wrong). Outputs come in declared order: the order in which results arrived does not show.
 
     Args:
@@ -72,7 +72,7 @@ def result_columns(record: Record, simulator: Simulator, space: Space, seed: int
         *columns,
         ResultColumn("state", words[record.state]),
         # As recorded, to the microsecond: single precision has no more to say.
-        ResultColumn("seconds", np.round(record.wall_seconds.astype(np.float64), 6), "s"),
+        ResultColumn("wall_seconds", np.round(record.wall_seconds.astype(np.float64), 6), "s"),
         ResultColumn("seed", replica_seeds(seed, np.arange(n))),
         ResultColumn("failure", np.array(failures, dtype=object)),
     ]

@@ -27,6 +27,8 @@ OnOod = Literal["warn", "raise", "nan", "ignore"]
 
 FORMAT = 1
 """Version of the model folder."""
+BLOCK = 512
+"""Rows predicted at a time: what is computed from them on the way then stays in the cache."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -210,8 +212,13 @@ class Model:
         return f"<Model {self.kind}: {features} -> {targets}; {len(self.domain.x)} simulations>"
 
     def _moments(self, x: Array) -> Moments:
-        mean, std, noise = self.predictor.moments(x)
-        return Moments(mean, std * (self.std_factor or 1.0), noise)
+        columns = self.signature.n_columns
+        moments = Moments(*(np.empty((len(x), columns)) for _ in range(3)))
+        for start in range(0, len(x), BLOCK):
+            rows = slice(start, start + BLOCK)
+            for whole, part in zip(moments, self.predictor.moments(x[rows]), strict=True):
+                whole[rows] = part
+        return moments._replace(std=moments.std * (self.std_factor or 1.0))
 
     def _rows(self, X: Array) -> Array:
         x = np.asarray(X, dtype=np.float64)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from surrogates import Model, Surrogate
+from surrogates.contract import Predictor
 
 HERE = Path(__file__).parent
 
@@ -36,6 +37,7 @@ resources: {{kind: {pool}, workers: 2, task_time: 0.001}}
 class Nothing(Surrogate):
     """A surrogate that never has enough data: the engine is measured without trainings."""
 
+    predictor: ClassVar[type[Predictor]] = Predictor
     needed: ClassVar[int] = 10**9
 
     def fit(self, x, y, y_err=None, *, signature, seed, ids=None) -> Model:  # type: ignore[no-untyped-def]

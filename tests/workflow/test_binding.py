@@ -9,9 +9,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from simulators import Coordinate, InvalidInputError, Observations, Output, Parameter, Simulator
-from workflow.binding import BindingError, Problem, bind_space, signature
+from simulators.harmonic import Harmonic
+from workflow.binding import RESERVED, BindingError, Problem, bind_space, signature
 from workflow.campaign import Range
+from workflow.record import Record
 from workflow.space import Dimension
+from workflow.table import result_columns
 
 
 class Slit(Simulator):
@@ -108,3 +111,18 @@ def test_the_signature_stands_on_the_space_alone() -> None:
     assert [f.name for f in found.features] == ["gap", "diameter"]
     assert found.targets[0].average == "1.0 / diameter"
     assert list(found.axes[0].edges) == ["gap - diameter"]
+
+
+def test_a_quantity_may_not_be_called_like_a_column_of_the_table() -> None:
+    class Clash(Harmonic):
+        inputs = (*Harmonic.inputs, Parameter("seed", "", "clashes", 0.0, 1.0, default=0.5))
+
+    with pytest.raises(BindingError, match="`seed`, which the table of results uses"):
+        bind_space(Clash(), {"stiffness": Range(low=1, high=2)})
+
+
+def test_every_other_column_of_the_table_is_reserved() -> None:
+    simulator = Harmonic()
+    space = bind_space(simulator, {"stiffness": Range(low=1, high=2)})
+    own = {"stiffness", "mean_square", "mean_square_stderr"}
+    assert {c.name for c in result_columns(Record(), simulator, space, 0)} - own == RESERVED
