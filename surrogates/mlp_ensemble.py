@@ -67,9 +67,9 @@ class MlpEnsemble(Surrogate):
     members: PositiveInt = Field(32, description="networks in the ensemble, a multiple of folds")
     folds: int = Field(8, ge=2, description="parts of the data; each member leaves one out")
     hidden: tuple[PositiveInt, ...] = Field((40, 40), min_length=1, description="widths of hidden layers")
-    steps: PositiveInt = Field(300, description="most training steps, each on all data")
-    learning_rate: PositiveFloat = Field(0.01, description="of Adam at the start; falls as a cosine")
-    weight_decay: float = Field(0.01, ge=0, description="pull of the weights to zero per step")
+    steps: PositiveInt = Field(400, description="most training steps, each on all data")
+    learning_rate: PositiveFloat = Field(0.02, description="of Adam at the start; falls as a cosine")
+    weight_decay: float = Field(0.005, ge=0, description="pull of the weights to zero per step")
     ridge: float = Field(1.0, ge=0, description="pull of the quadratic trend to zero")
 
     def fit(
