@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surrogates.contract.calibration import calibration_factor
 from surrogates.contract.card import MEANING
 from surrogates.contract.model import Model
 
@@ -62,17 +63,17 @@ def held_out_moments(model: Model, x: Array, y: Array, y_err: Array) -> tuple[Ar
 
 def _factor(model: Model, error: Array, std: Array, y_err: Array) -> float:
     """The factor on std with which z^2, averaged over each target and then over the targets, is 1."""
-    low, high = LEAST, MOST
-    for _ in range(40):
-        middle = np.sqrt(low * high)
-        total = np.hypot(middle * std, y_err)
-        squared = np.where(y_err > 0, error / np.where(total > 0, total, 1.0), np.nan) ** 2
-        targets = [squared[:, c] for c in model.signature.columns().values()]
-        means = [np.nanmean(t) for t in targets if np.isfinite(t).any()]
-        if not means:
-            return 1.0
-        low, high = (middle, high) if np.mean(means) > 1 else (low, middle)
-    return float(np.sqrt(low * high))
+    known = y_err > 0
+    targets = [c for c in model.signature.columns().values() if known[:, c].any()]
+    if not targets:
+        return 1.0
+
+    def squared_z(factor: float) -> float:
+        total = np.where(known, np.hypot(factor * std, y_err), 1.0)
+        squared = (error / total) ** 2
+        return float(np.mean([squared[:, c][known[:, c]].mean() for c in targets]))
+
+    return calibration_factor(squared_z, LEAST, MOST)
 
 
 def held_out_scores(model: Model, x: Array, y: Array, y_err: Array) -> dict[str, Any]:

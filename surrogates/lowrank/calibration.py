@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surrogates.contract import Signature
+from surrogates.contract.calibration import calibration_factor
 
 Array = NDArray[np.float64]
 
@@ -48,9 +49,6 @@ def _factor(squared: Array, variance: Array, noise: Array) -> float:
         return 1.0
     squared, variance, noise = squared[used], variance[used], noise[used]
     tiny = np.finfo(float).tiny
-    low, high = LEAST, MOST
-    for _ in range(50):
-        middle = np.sqrt(low * high)
-        excess = np.mean(squared / (middle**2 * variance + noise + tiny)) > 1
-        low, high = (middle, high) if excess else (low, middle)
-    return float(np.sqrt(low * high))
+    return calibration_factor(
+        lambda factor: float(np.mean(squared / (factor**2 * variance + noise + tiny))), LEAST, MOST
+    )
