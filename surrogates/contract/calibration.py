@@ -12,7 +12,8 @@ def calibration_factor(squared_z: Callable[[float], float], least: float, most: 
 
     Args:
         squared_z: factor -> mean of z^2, which falls as the factor grows.
-        least, most: bounds of the factor.
+        least: lower bound of the factor.
+        most: upper bound of the factor.
     """
     low, high = least, most
     for _ in range(50):
