@@ -3,7 +3,9 @@
 from simulators.contract import (
     Coordinate,
     Failure,
+    Frame,
     InvalidInputError,
+    Keep,
     Observations,
     Output,
     Parameter,
@@ -16,7 +18,9 @@ from simulators.contract import (
 __all__ = [
     "Coordinate",
     "Failure",
+    "Frame",
     "InvalidInputError",
+    "Keep",
     "Observations",
     "Output",
     "Parameter",

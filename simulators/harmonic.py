@@ -9,7 +9,16 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from simulators.contract import Coordinate, Failure, Observations, Output, Parameter, Progress, Simulator
+from simulators.contract import (
+    Coordinate,
+    Failure,
+    Keep,
+    Observations,
+    Output,
+    Parameter,
+    Progress,
+    Simulator,
+)
 from simulators.contract.simulator import Array, Seeds
 
 _BINS = 16
@@ -46,7 +55,13 @@ class Harmonic(Simulator):
         return float(self.samples)
 
     def run(
-        self, inputs: Array, seeds: Seeds, *, threads: int = 1, progress: Progress | None = None
+        self,
+        inputs: Array,
+        seeds: Seeds,
+        *,
+        threads: int = 1,
+        progress: Progress | None = None,
+        keep: Keep | None = None,
     ) -> Observations:
         """Draw each replica's positions; what lies beyond the last bin is counted in it."""
         n = len(seeds)

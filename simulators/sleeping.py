@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from simulators.contract import Observations, Output, Parameter, Progress, Simulator
+from simulators.contract import Keep, Observations, Output, Parameter, Progress, Simulator
 from simulators.contract.simulator import Array, Seeds
 
 
@@ -24,7 +24,13 @@ class Sleeping(Simulator):
         return inputs["seconds"] + 1e-3
 
     def run(
-        self, inputs: Array, seeds: Seeds, *, threads: int = 1, progress: Progress | None = None
+        self,
+        inputs: Array,
+        seeds: Seeds,
+        *,
+        threads: int = 1,
+        progress: Progress | None = None,
+        keep: Keep | None = None,
     ) -> Observations:
         """Sleep for each replica in turn, whatever ``threads`` says."""
         seconds = inputs[:, 0]

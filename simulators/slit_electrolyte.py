@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from simulators.contract import (
-    Coordinate,
-    InvalidInputError,
-    Observations,
-    Output,
-    Parameter,
-    Progress,
-    Simulator,
-)
+from simulators.batch.simulator import BACKEND, BatchSimulator
+from simulators.batch.threads import over_threads
+from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
 from simulators.contract.simulator import Array, Seeds
 from simulators.md.composition import AVOGADRO, WALL_IONS, Composition, compose, lattice_shape
 from simulators.md.statistics import BLOCKS
@@ -48,7 +39,7 @@ def _edges() -> dict[str, list[float]]:
     return {"gap": gap.tolist(), _SMALLER: smaller.tolist(), _LARGER: larger.tolist()}
 
 
-class SlitElectrolyte(Simulator):
+class SlitElectrolyte(BatchSimulator):
     """Ions as charged soft spheres in a dielectric continuum between hard, perhaps charged, walls.
 
     Langevin dynamics at 298 K, relative permittivity 80 everywhere (Bjerrum length 0.714 nm). Pairs:
@@ -60,6 +51,7 @@ class SlitElectrolyte(Simulator):
     """
 
     kind: Literal["slit_electrolyte"] = "slit_electrolyte"
+    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
     wall: Literal["dummy", "current"] = Field(
         "dummy",
         description="repulsion of the walls: 'dummy', an ion's diameter from half a diameter behind the wall "
@@ -162,43 +154,34 @@ class SlitElectrolyte(Simulator):
         ions = sum(self.composition(inputs)[:2])
         return self.steps * ions * (ions - 1) / 2
 
-    def run(
-        self, inputs: Array, seeds: Seeds, *, threads: int = 1, progress: Progress | None = None
+    def on_cpu(
+        self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, a replica to a thread."""
         from simulators.md.replica import Replica, warm_up
 
-        names = [parameter.name for parameter in self.inputs]
-        rows = [dict(zip(names, (float(v) for v in row), strict=True)) for row in inputs]
-        observations = self._empty(rows)
-        done, lock = np.zeros(len(rows)), threading.Lock()
+        rows = self.rows(inputs)
+        observations = self.nothing_yet(inputs)
+        used = np.array([self.composition(row) for row in rows]).reshape(-1, 4).T
+        observations.used.update(zip(("cations", "anions", "side", "surface_charge"), used, strict=True))
+        observations.used["temperature"] = np.full(len(rows), np.nan)
 
-        def simulate(index: int) -> None:
-            def report(fraction: float) -> None:
-                with lock:
-                    done[index] = fraction
-                    if progress is not None:
-                        progress(float(done.mean()))
-
-            wall, cpu = time.perf_counter(), time.thread_time()
+        def simulate(indices: list[int], report: Progress) -> None:
+            (index,) = indices
             replica = Replica(self._plan(rows[index]), int(seeds[index]))
             failure = replica.run(report)
-            if failure is None:
-                observations.used["temperature"][index] = replica.temperature
-                correction = self._correction(rows[index])
-                for name, (mean, error) in replica.estimates().items():
-                    factor = 1.0 if name == "density_anion" else correction
-                    observations.mean[name][index] = mean * factor
-                    observations.stderr[name][index] = error * factor
-            else:
+            if failure is not None:
                 observations.failures[index] = failure
-                report(1.0)
-            observations.wall_seconds[index] = time.perf_counter() - wall
-            observations.cpu_seconds[index] = time.thread_time() - cpu
+                return
+            observations.used["temperature"][index] = replica.temperature
+            correction = self._correction(rows[index])
+            for name, (mean, error) in replica.estimates().items():
+                factor = 1.0 if name == "density_anion" else correction
+                observations.mean[name][index] = mean * factor
+                observations.stderr[name][index] = error * factor
 
         warm_up()  # compiling is no part of any replica's cost
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(simulate, range(len(rows))))
+        over_threads(observations, simulate, threads=threads, progress=progress)
         return observations
 
     def _plan(self, inputs: Mapping[str, float]) -> Plan:
@@ -232,26 +215,3 @@ class SlitElectrolyte(Simulator):
         wall = inputs["surface_charge"] * 2 * WALL_IONS / inputs["gap"]
         asked = -(inputs["concentration"] * inputs["anion_valency"] + wall) / inputs["cation_valency"]
         return asked * AVOGADRO * composition.side**2 * inputs["gap"] / composition.cations
-
-    def _empty(self, rows: list[dict[str, float]]) -> Observations:
-        """Observations of a batch with nothing in them yet but edges and settings."""
-        coordinate = self.coordinates[0]
-        shapes = {o.name: (len(rows), coordinate.size)[: 2 if o.coordinate else 1] for o in self.outputs}
-        edges = np.zeros((len(rows), coordinate.size + 1))
-        for row, inputs in zip(edges, rows, strict=True):
-            diameters = inputs["cation_diameter"], inputs["anion_diameter"]
-            values = {"gap": inputs["gap"], _SMALLER: min(diameters), _LARGER: max(diameters)}
-            for term, coefficients in coordinate.edges.items():
-                row += values[term] * np.array(coefficients)
-        used = np.array([self.composition(inputs) for inputs in rows]).reshape(-1, 4).T
-        return Observations(
-            mean={name: np.full(shape, np.nan) for name, shape in shapes.items()},
-            stderr={name: np.full(shape, np.nan) for name, shape in shapes.items()},
-            edges={coordinate.name: edges},
-            wall_seconds=np.zeros(len(rows)),
-            cpu_seconds=np.zeros(len(rows)),
-            used={
-                **dict(zip(("cations", "anions", "side", "surface_charge"), used, strict=True)),
-                "temperature": np.full(len(rows), np.nan),
-            },
-        )

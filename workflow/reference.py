@@ -13,7 +13,7 @@ from simulators import Simulator
 from surrogates import Surrogate
 from workflow.campaign import Campaign, Range, Stop, Training
 from workflow.cli import COMMANDS, cli
-from workflow.cli.describe import input_row, setting_rows, summary
+from workflow.cli.describe import DECLARED_BY_CONFIGURATION, input_row, setting_rows, summary, with_defaults
 from workflow.cli.failures import MEANINGS
 from workflow.plugins import find
 from workflow.reading.messages import kinds, model_at
@@ -99,11 +99,14 @@ def campaign_page() -> str:
 def _plugin(kind: str, model: type[BaseModel]) -> str:
     parts = [f"### {kind}\n", summary(model) + "\n"]
     if issubclass(model, Simulator):
-        parts.append(
-            _table(("input", "unit", "range", "default", "description"), map(input_row, model.inputs))
-        )
-        outputs = [(o.name, o.unit, o.coordinate or "", o.description) for o in model.outputs]
-        parts.append(_table(("output", "unit", "over", "description"), outputs))
+        declared = with_defaults(model)
+        if declared is None:
+            parts.append(DECLARED_BY_CONFIGURATION + "\n")
+        else:
+            rows = map(input_row, declared.inputs)
+            parts.append(_table(("input", "unit", "range", "default", "description"), rows))
+            outputs = [(o.name, o.unit, o.coordinate or "", o.description) for o in declared.outputs]
+            parts.append(_table(("output", "unit", "over", "description"), outputs))
     parts.append(_settings(model))
     return "\n".join(parts)
 

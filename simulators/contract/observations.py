@@ -11,16 +11,35 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Where the particles of a replica are at one step.
+
+    Args:
+        step: of the simulation.
+        position: array (particles, 3) in the simulator's unit of length.
+        box: sides of the periodic box, array (3,), 0 along an open direction; ``None`` without a box.
+        velocity: array (particles, 3); ``None`` where it is not known.
+    """
+
+    step: int
+    position: Array
+    box: Array | None = None
+    velocity: Array | None = None
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why one replica of a batch gave nothing.
 
     Args:
         reason: short and the same for like failures (they are grouped by it), such as ``"not finite"``.
         message: the whole sentence: parameter, value, step and what would be accepted.
+        frame: the last good frame, where there was one.
     """
 
     reason: str
     message: str
+    frame: Frame | None = None
 
 
 @dataclass

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 Terms = dict[str, list[float]]
 
@@ -52,6 +56,18 @@ class Coordinate:
         """Number of bins."""
         return len(next(iter(self.edges.values()))) - 1
 
+    def at(self, inputs: Mapping[str, float]) -> NDArray[np.float64]:
+        """Bin edges for these inputs, array (bins + 1,)."""
+        known = {"__builtins__": {}, "min": min, "max": max, "abs": abs, **inputs}
+        # The expressions are declared in code; what a user declares are numbers.
+        terms = [eval(expression, known) * np.array(c) for expression, c in self.edges.items()]
+        return np.asarray(sum(terms), dtype=np.float64)
+
+
+def fixed(edges: ArrayLike) -> Terms:
+    """Terms of a coordinate whose edges, array (bins + 1,), depend on no input."""
+    return {"1": np.asarray(edges, dtype=np.float64).tolist()}
+
 
 @dataclass(frozen=True)
 class Output:
@@ -62,6 +78,7 @@ class Output:
         average: an expression of the inputs that gives the exact average of the output over its
             coordinate (weighted by bin widths), where a conservation law fixes it.
         positive: whether the quantity cannot be negative.
+        optional: whether a replica may lack it, the time of something that did not happen, say: NaN then.
     """
 
     name: str
@@ -70,3 +87,4 @@ class Output:
     coordinate: str | None = None
     average: str | None = None
     positive: bool = False
+    optional: bool = False

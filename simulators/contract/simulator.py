@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from simulators.contract.errors import InvalidInputError
+from simulators.contract.keep import Keep
 from simulators.contract.observations import Observations
 from simulators.contract.quantities import Coordinate, Output, Parameter
 
@@ -30,11 +31,25 @@ class Simulator(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
-    inputs: ClassVar[tuple[Parameter, ...]]
-    outputs: ClassVar[tuple[Output, ...]]
-    coordinates: ClassVar[tuple[Coordinate, ...]] = ()
     version: ClassVar[int] = 1
     """Raised whenever the numbers that a seed gives change."""
+    keeps: ClassVar[frozenset[str]] = frozenset()
+    """What `Keep` may ask of it: any of "frames", "series", "checkpoint" and "start"."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Parameter, ...]:
+        """What goes in; a class variable where the configuration has no say in it."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[Output, ...]:
+        """What comes out; a class variable likewise."""
+
+    @property
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """The axes of array outputs; a class variable likewise."""
+        return ()
 
     def complete(self, given: Mapping[str, float]) -> Array:
         """All inputs in declared order, defaults filled in and each within its accepted range.
@@ -77,7 +92,13 @@ class Simulator(BaseModel):
 
     @abstractmethod
     def run(
-        self, inputs: Array, seeds: Seeds, *, threads: int = 1, progress: Progress | None = None
+        self,
+        inputs: Array,
+        seeds: Seeds,
+        *,
+        threads: int = 1,
+        progress: Progress | None = None,
+        keep: Keep | None = None,
     ) -> Observations:
         """Simulate a batch.
 
@@ -89,6 +110,7 @@ class Simulator(BaseModel):
             seeds: array (replicas,) of 64-bit seeds.
             threads: how many replicas may run at a time.
             progress: told the fraction that is done, now and then.
+            keep: what to leave in a folder besides, and what to start from; asks for no more than `keeps`.
         """
 
 

@@ -25,6 +25,8 @@ from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from simulators.md.arithmetic import rebound
+
 LANES = 16
 _FLOAT = ir.VectorType(ir.FloatType(), LANES)
 _INT = ir.VectorType(ir.IntType(32), LANES)
@@ -67,7 +69,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     numba takes a kept function for current as long as its own file is; the name under which it is kept
     says from which sources of this folder it was made, since all of them are compiled into it.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
     digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     function.__qualname__ = f"{function.__qualname__}_{digest[:12]}"
     return njit(function, cache=True, nogil=True, error_model="numpy")
@@ -369,6 +371,96 @@ def multiply_high(typing: Any, a: Any, b: Any) -> Any:
         return builder.trunc(builder.lshr(product, shift), _INT)
 
     return int16(int16, int16), emit
+
+
+# Laws ----------------------------------------------------------------------------------------------
+
+
+@inline
+def real(x):
+    """A constant in every lane."""
+    return splat(np.float32(x))
+
+
+@inline
+def reciprocal(x):
+    """``1 / x``, correctly rounded."""
+    return splat(np.float32(1.0)) / x
+
+
+@inline
+def rsqrt(x):
+    """``1 / sqrt(x)``: the estimate and a step of Newton's."""
+    y = rsqrt_estimate(x)
+    return y * fnma(splat(np.float32(0.5)) * x * y, y, splat(np.float32(1.5)))
+
+
+@inline
+def exp(x):
+    """Exponential: ``2^n`` by its exponent's bits times a polynomial over half an octave (Cephes, expf)."""
+    n = to_int(x * splat(np.float32(1.44269504088896341)))
+    turns = to_float(n)
+    r = fnma(turns, splat(np.float32(0.693359375)), x)
+    r = fnma(turns, splat(np.float32(-2.12194440e-4)), r)
+    p = fma(splat(np.float32(1.9875691500e-4)), r, splat(np.float32(1.3981999507e-3)))
+    p = fma(p, r, splat(np.float32(8.3334519073e-3)))
+    p = fma(p, r, splat(np.float32(4.1665795894e-2)))
+    p = fma(p, r, splat(np.float32(1.6666665459e-1)))
+    p = fma(p, r, splat(np.float32(5.0000001201e-1)))
+    p = fma(p, r * r, r) + splat(np.float32(1.0))
+    return p * as_float((n + splat(np.int32(127))) << splat(np.int32(23)))
+
+
+@inline
+def _sine_of(x, quarter):
+    """Sine of x advanced by so many quarter turns (Cephes, sinf and cosf)."""
+    n = to_int(x * splat(np.float32(0.63661977236758134)))
+    turns = to_float(n)
+    r = fnma(turns, splat(np.float32(1.5703125)), x)
+    r = fnma(turns, splat(np.float32(4.837512969970703125e-4)), r)
+    r = fnma(turns, splat(np.float32(7.549789948768648e-8)), r)
+    n = n + splat(quarter)
+    square = r * r
+    s = fma(splat(np.float32(-1.9515295891e-4)), square, splat(np.float32(8.3321608736e-3)))
+    s = fma(fma(s, square, splat(np.float32(-1.6666654611e-1))) * square, r, r)
+    c = fma(splat(np.float32(2.443315711809948e-5)), square, splat(np.float32(-1.388731625493765e-3)))
+    c = fma(c, square, splat(np.float32(4.166664568e-2)))
+    c = fma(c * square, square, fnma(splat(np.float32(0.5)), square, splat(np.float32(1.0))))
+    odd = (n & splat(np.int32(1))) > splat(np.int32(0))
+    sign = (n & splat(np.int32(2))) << splat(np.int32(30))
+    return as_float(as_int(select(odd, c, s)) ^ sign)
+
+
+@inline
+def sin(x):
+    """Sine, good to 1e-6 up to a thousand turns."""
+    return _sine_of(x, np.int32(0))
+
+
+@inline
+def cos(x):
+    """Cosine, likewise."""
+    return _sine_of(x, np.int32(1))
+
+
+_ARITHMETIC = {
+    "real": real,
+    "fma": fma,
+    "fnma": fnma,
+    "maximum": maximum,
+    "select": select,
+    "sqrt": sqrt,
+    "reciprocal": reciprocal,
+    "rsqrt": rsqrt,
+    "exp": exp,
+    "sin": sin,
+    "cos": cos,
+}
+
+
+def on_vectors(law: Callable[..., Any]) -> Any:
+    """A law (`simulators.md.arithmetic`) over sixteen lanes, for kernels to call."""
+    return rebound(law, _ARITHMETIC, inline)
 
 
 # Memory for Python ---------------------------------------------------------------------------------

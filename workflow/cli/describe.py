@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 
 from workflow.cli.console import table
@@ -15,14 +15,30 @@ if TYPE_CHECKING:
     from simulators import Parameter, Simulator
 
 
+DECLARED_BY_CONFIGURATION = "Its inputs and outputs are declared in its configuration."
+
+
 def describe_simulator(simulator: type[Simulator]) -> str:
     """Its purpose, inputs, configuration and outputs as aligned text."""
-    inputs = [("input", "unit", "range", "default", "description"), *map(input_row, simulator.inputs)]
-    outputs = [("output", "unit", "over", "description")]
-    outputs += [(o.name, o.unit, o.coordinate or "", o.description) for o in simulator.outputs]
     settings = [("setting", "type", "default", "description"), *setting_rows(simulator)]
-    parts = [summary(simulator), table(inputs), table(settings), table(outputs)]
+    declared = with_defaults(simulator)
+    if declared is None:
+        parts = [summary(simulator), DECLARED_BY_CONFIGURATION, table(settings)]
+    else:
+        inputs = [("input", "unit", "range", "default", "description"), *map(input_row, declared.inputs)]
+        outputs = [("output", "unit", "over", "description")]
+        outputs += [(o.name, o.unit, o.coordinate or "", o.description) for o in declared.outputs]
+        parts = [summary(simulator), table(inputs), table(settings), table(outputs)]
     return "\n\n".join(part for part in parts if part)
+
+
+def with_defaults(simulator: type[Simulator]) -> Simulator | None:
+    """The simulator in its default configuration; ``None`` if it cannot do without some setting."""
+    field = simulator.model_fields["kind"]
+    try:
+        return simulator.model_validate({"kind": "unnamed" if field.is_required() else field.default})
+    except ValidationError:
+        return None
 
 
 def summary(model: type[BaseModel]) -> str:

@@ -1,0 +1,32 @@
+"""What a batch leaves behind besides its observations, and the states that it starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulators.contract.observations import Frame
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Files of a batch: the replica called NAME writes NAME.gsd, NAME.csv and NAME.checkpoint.npz.
+
+    A replica that finds its checkpoint goes on from it and gives the same bits as one that was never
+    interrupted, in its observations and in its files.
+
+    Args:
+        folder: where the files lie; made if there is none.
+        names: one for each replica of the batch, told apart.
+        frames: steps between two frames of the trajectory (GSD); ``None`` for no trajectory.
+        series: steps between two rows of the thermodynamic series (CSV); ``None`` for none.
+        checkpoint: steps between two checkpoints; ``None`` for none.
+        starts: index in the batch -> the state that this replica starts from, in place of the usual one.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    frames: int | None = None
+    series: int | None = None
+    checkpoint: int | None = None
+    starts: dict[int, Frame] = field(default_factory=dict)

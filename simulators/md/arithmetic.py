@@ -1,0 +1,109 @@
+"""Physics written once: laws, and the arithmetics that they are computed in.
+
+A *law* is a plain function of numbers (the force of a pair, a bond, a wall) that uses ``+ - * /`` and the
+functions of this module. As it stands it computes in float64, on numbers or on numpy arrays: that is what
+tests differentiate. `rebound` makes the same law over another arithmetic: sixteen float32 lanes
+(`simulators.md.vector`), or one float32 of a GPU thread (`simulators.md.cuda`).
+
+A constant in a law is written ``real(3.0)``, since a bare one would be a float64 on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+Law = Callable[..., Any]
+
+_LAWS: set[Law] = set()
+
+
+def law(function: Law) -> Law:
+    """Declare a function to be a law: laws that use it are rebound together with it."""
+    _LAWS.add(function)
+    return function
+
+
+def rebound(function: Law, arithmetic: Mapping[str, Any], compiled: Callable[[Law], Any]) -> Any:
+    """The same law over another arithmetic.
+
+    Args:
+        function: a law.
+        arithmetic: name of a function of this module -> what takes its place.
+        compiled: turns the rebound Python function into what kernels call.
+    """
+    if not isinstance(function, FunctionType) or function not in _LAWS:
+        raise TypeError(f"{function!r} is not a law")
+    names = dict(function.__globals__)
+    for name in function.__code__.co_names:
+        value = names.get(name)
+        if isinstance(value, FunctionType) and value in ARITHMETIC_FUNCTIONS:
+            names[name] = arithmetic[value.__name__]
+        elif isinstance(value, FunctionType) and value in _LAWS:
+            names[name] = rebound(value, arithmetic, compiled)
+    other = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+    return compiled(other)
+
+
+# The arithmetic of a law as it stands: float64 ---------------------------------------------------
+
+
+def real(x: Any) -> Any:
+    """A constant."""
+    return x
+
+
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """``a b + c``; rounded once where the hardware does so."""
+    return a * b + c
+
+
+def fnma(a: Any, b: Any, c: Any) -> Any:
+    """``c - a b``."""
+    return c - a * b
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The greater one."""
+    return np.maximum(a, b)
+
+
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """``a`` where the condition (``<`` or ``>`` of two numbers) holds, else ``b``."""
+    return np.where(condition, a, b)
+
+
+def sqrt(x: Any) -> Any:
+    """Square root."""
+    return np.sqrt(x)
+
+
+def reciprocal(x: Any) -> Any:
+    """``1 / x``, good to a few units in the last place."""
+    return 1.0 / x
+
+
+def rsqrt(x: Any) -> Any:
+    """``1 / sqrt(x)``, good to a few units in the last place."""
+    return 1.0 / np.sqrt(x)
+
+
+def exp(x: Any) -> Any:
+    """Exponential, for arguments from -87 to 88."""
+    return np.exp(x)
+
+
+def sin(x: Any) -> Any:
+    """Sine, for arguments of a few thousand turns at most."""
+    return np.sin(x)
+
+
+def cos(x: Any) -> Any:
+    """Cosine, likewise."""
+    return np.cos(x)
+
+
+ARITHMETIC_FUNCTIONS = (real, fma, fnma, maximum, select, sqrt, reciprocal, rsqrt, exp, sin, cos)

@@ -1,0 +1,1 @@
+"""The forces and energies of every system, each written once for all backends."""
