@@ -11,7 +11,7 @@ from itertools import islice, product
 from simulators import InvalidInputError, Parameter, Simulator
 from surrogates import Axis, Feature, Signature, Target
 from surrogates.contract import parse_quantity
-from workflow.campaign import Campaign, Range
+from workflow.campaign import Campaign, Keep, Range
 from workflow.space import Dimension, Space
 
 MOST_CORNERS = 4096
@@ -179,6 +179,7 @@ def signature(simulator: Simulator, space: Space) -> Signature:
         tuple(
             Target(o.name, o.unit, o.coordinate, o.average and fill(o.average), o.positive, o.description)
             for o in simulator.outputs
+            if not o.optional  # a model would have to say whether there is one, too
         ),
         tuple(
             Axis(c.name, c.unit, {fill(text): list(numbers) for text, numbers in c.edges.items()})
@@ -203,11 +204,24 @@ class _Fill(ast.NodeTransformer):
         return ast.Name(name) if isinstance(name, str) else ast.Constant(name)
 
 
+def _not_kept(simulator: Simulator, keep: Keep | None) -> list[Problem]:
+    """What the campaign asks to keep and the simulator cannot."""
+    asked = keep.model_dump(exclude_none=True) if keep is not None else {}
+    can = ", ".join(sorted(simulator.keeps - {"start"})) or "nothing"
+    return [
+        Problem(("keep", what), f"{simulator.kind} cannot keep {what}; it keeps {can}")
+        for what in asked.keys() - simulator.keeps
+    ]
+
+
 def bind(campaign: Campaign) -> tuple[Space, Signature]:
     """The bound space and the signature of the campaign's models.
 
     Raises:
-        BindingError: the space does not fit the simulator.
+        BindingError: the space, or what is to be kept, does not fit the simulator.
     """
     space = bind_space(campaign.simulator, campaign.space)
+    problems = _not_kept(campaign.simulator, campaign.keep)
+    if problems:
+        raise BindingError(problems)
     return space, signature(campaign.simulator, space)

@@ -82,6 +82,19 @@ class Range(Part):
         return self
 
 
+class Keep(Part):
+    """Files that every simulation leaves behind besides its results, where the simulator can."""
+
+    frames: PositiveInt | None = Field(
+        None,
+        description="steps between two frames of a trajectory, a GSD file",
+    )
+    series: PositiveInt | None = Field(None, description="steps between two rows of a series, a CSV file")
+    checkpoint: PositiveInt | None = Field(
+        None, description="steps between two checkpoints, from which a simulation that was cut off goes on"
+    )
+
+
 class Training(Part):
     """When a surrogate is trained, and on what it is judged."""
 
@@ -128,6 +141,7 @@ class Campaign(Part):
     space: dict[str, Range] = Field(
         min_length=1, description="inputs of the simulator: range, values or constant"
     )
+    keep: Keep | None = Field(None, description="trajectories, series, checkpoints; none by default")
     surrogate: Annotated[Surrogate, OneOf("surrogates")] = Field(description="what is learned")
     steering: Annotated[Policy, OneOf("workflow.steering")] = Field(
         description="which points are simulated next"

@@ -155,6 +155,10 @@ class RunFolder:
         """The result file of a task."""
         return self.results / f"{task // 1000:03d}" / f"task-{task:06d}.h5"
 
+    def trajectories(self, task: int) -> Path:
+        """Where the replicas of a task keep their trajectories, series and checkpoints."""
+        return self.path / "trajectories" / f"{task // 1000:03d}"
+
     def model(self, version: int) -> Path:
         """The folder of a model version."""
         return self.models / version_name(version)

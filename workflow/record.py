@@ -312,14 +312,15 @@ class Record:
         put(self._cpu, first, event["cpu_seconds"][:count])
         failed = event["failed"]
         complete = len(event["wall_seconds"]) == count
-        for name, (means, errors) in event["scalars"].items():
+        for name, (means, errors) in (event["scalars"] | event.get("optional", {})).items():
             pair = self._scalars.get(name)
             if pair is None:
                 column = self._by_replica.column
                 pair = self._scalars[name] = (column("f8", fill=np.nan), column("f8", fill=np.nan))
             put(pair[0], first, means[:count])
             put(pair[1], first, errors[:count])
-            complete = complete and len(means) == count and (None not in means)
+            may_lack = name not in event["scalars"]
+            complete = complete and len(means) == count and (may_lack or None not in means)
         if complete and not failed:
             self._set(first, count, State.DONE)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators import Observations, Simulator
+from simulators import Frame, Observations, Simulator
 from surrogates import Signature
 from workflow.folder import RunFolder
 from workflow.record import Record, State
@@ -79,6 +79,8 @@ def write_result(
                     data = _dataset(file, f"{group}/{output.name}", arrays[output.name], output.unit)
                     if output.coordinate:
                         data.attrs["coordinate"] = output.coordinate
+                    if output.optional:
+                        data.attrs["optional"] = True
             for coordinate in simulator.coordinates:
                 if coordinate.name in observations.edges:
                     edges = observations.edges[coordinate.name]
@@ -87,12 +89,24 @@ def write_result(
                 file[f"used/{name}"] = used
             if observations.failures:
                 file.attrs["failures"] = json.dumps(failures)
+            for k, failure in observations.failures.items():
+                if failure.frame is not None:
+                    _write_frame(file, f"last_good_frame/{k}", failure.frame)
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
         # The folder is not synced: a power failure that takes the name back makes the task run again.
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write_frame(file: Any, name: str, frame: Frame) -> None:
+    """The last good frame of a failed replica, in the simulator's unit of length."""
+    group = file.create_group(name)
+    group.attrs["step"] = frame.step
+    for part in ("position", "box", "velocity"):
+        if getattr(frame, part) is not None:
+            group[part] = getattr(frame, part)
 
 
 def _dataset(file: Any, name: str, values: Array, unit: str) -> Any:
@@ -123,11 +137,14 @@ def task_summary(path: Path, task: int, first: int, inputs: Array) -> dict[str, 
             if not (fits and np.array_equal(file["inputs"][()], inputs)):
                 raise ResultFileError(f"{path} is not the result of task {task}")
             failed = json.loads(file.attrs.get("failures", "{}"))
-            scalars = {
-                name: [file[f"mean/{name}"][()], file[f"stderr/{name}"][()]]
-                for name in file.get("mean", ())
-                if file[f"mean/{name}"].ndim == 1
-            }
+            scalars, optional = (
+                {
+                    name: [file[f"mean/{name}"][()], file[f"stderr/{name}"][()]]
+                    for name, data in file.get("mean", {}).items()
+                    if data.ndim == 1 and data.attrs.get("optional", False) == may_lack
+                }
+                for may_lack in (False, True)
+            )
             return summary(
                 task=task,
                 file=f"{path.parent.parent.name}/{path.parent.name}/{path.name}",
@@ -138,6 +155,7 @@ def task_summary(path: Path, task: int, first: int, inputs: Array) -> dict[str, 
                 wall_seconds=file["wall_seconds"][()],
                 cpu_seconds=file["cpu_seconds"][()],
                 scalars=scalars,
+                optional=optional,
                 failed=failed,
             )
     except (OSError, KeyError, ValueError) as error:
@@ -148,9 +166,10 @@ def summary(**fields: Any) -> dict[str, Any]:
     """The fields of `task_done` as plain data: arrays become lists, what is not finite null."""
     fields["wall_seconds"] = _plain(fields["wall_seconds"], 6)
     fields["cpu_seconds"] = _plain(fields["cpu_seconds"], 6)
-    fields["scalars"] = {
-        name: [_plain(mean), _plain(error)] for name, (mean, error) in fields["scalars"].items()
-    }
+    for part in ("scalars", "optional"):
+        fields[part] = {name: [_plain(mean), _plain(err)] for name, (mean, err) in fields[part].items()}
+    if not fields["optional"]:
+        del fields["optional"]
     return fields
 
 

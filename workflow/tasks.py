@@ -6,13 +6,14 @@ This module and all that it imports at the top stay light, since every worker pa
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators import Failure, InvalidInputError, Observations, Simulator
+from simulators import Failure, InvalidInputError, Keep, Observations, Simulator
 from workflow.folder import RunFolder
 from workflow.plugins import by_path, find
 from workflow.pool import computing
@@ -39,13 +40,23 @@ def simulate(request: Request) -> dict[str, Any]:
     """
     settle()
     folder = RunFolder(request["run"])
-    simulator, names = _prepare(str(folder.path), request["search"])
+    simulator, names, settings = _prepare(str(folder.path), request["search"])
     inputs = np.array(request["inputs"], dtype=np.float64)
     replicas = np.arange(request["first"], request["first"] + len(inputs))
     seeds = replica_seeds(request["seed"], replicas)
     with computing() as worker:
         started, cpu = time.time(), cpu_seconds()
-        observations = _observe(simulator, names, inputs, seeds)
+        keep = None
+        if settings is not None:
+            stems = tuple(f"replica-{replica:06d}" for replica in replicas.tolist())
+            keep = Keep(
+                folder.trajectories(request["task"]),
+                stems,
+                frames=settings.get("frames"),
+                series=settings.get("series"),
+                checkpoint=settings.get("checkpoint"),
+            )
+        observations = _observe(simulator, names, inputs, seeds, keep)
         attributes = {"task": request["task"], "worker": worker, "started": started}
         attributes |= {"ended": time.time(), "cpu": round(cpu_seconds() - cpu, 6)}
     path = folder.result(request["task"])
@@ -61,23 +72,27 @@ def simulate(request: Request) -> dict[str, Any]:
     )
     if in_process_of_its_own():  # else the worker was free for another task in the meantime
         attributes |= {"ended": time.time(), "cpu": round(cpu_seconds() - cpu, 6)}
-    scalars = {
-        output.name: [observations.mean[output.name], observations.stderr[output.name]]
-        for output in simulator.outputs
-        if output.coordinate is None and output.name in observations.mean
-    }
+    scalars, optional = (
+        {
+            output.name: [observations.mean[output.name], observations.stderr[output.name]]
+            for output in simulator.outputs
+            if output.coordinate is None and output.optional == may_lack and output.name in observations.mean
+        }
+        for may_lack in (False, True)
+    )
     return summary(
         **attributes,
         file=str(path.relative_to(folder.path)),
         wall_seconds=observations.wall_seconds,
         cpu_seconds=observations.cpu_seconds,
         scalars=scalars,
+        optional=optional,
         failed={str(k): [f.reason, f.message] for k, f in sorted(observations.failures.items())},
     )
 
 
 def _observe(
-    simulator: Simulator, names: tuple[str, ...], inputs: Array, seeds: NDArray[np.uint64]
+    simulator: Simulator, names: tuple[str, ...], inputs: Array, seeds: NDArray[np.uint64], keep: Keep | None
 ) -> Observations:
     """Run the batch, leaving out rows that the simulator refuses; a batch that raises fails whole."""
     rows, kept = [], []
@@ -92,7 +107,11 @@ def _observe(
     if not kept:
         return _nothing(n, refused)
     try:
-        found = simulator.run(np.array(rows), seeds[kept], threads=1)
+        # Only those who can keep something need to know that there is such a thing.
+        wanted: dict[str, Any] = {}
+        if keep is not None:
+            wanted["keep"] = replace(keep, names=tuple(keep.names[k] for k in kept))
+        found = simulator.run(np.array(rows), seeds[kept], threads=1, **wanted)
         _check(simulator, found, len(kept))
     except (Exception, SystemExit) as error:  # a simulator that exits must not take its worker along
         message = f"{type(error).__name__}: {error}"
@@ -122,7 +141,9 @@ def _check(simulator: Simulator, found: Observations, n: int) -> None:
         shape = (n, sizes[output.coordinate]) if output.coordinate else (n,)
         for what, part in (("mean", found.mean), ("stderr", found.stderr)):
             _expect(f"{what} of output `{output.name}`", part.get(output.name), shape)
-            bad |= ~np.isfinite(part[output.name]).reshape(n, -1).all(axis=1)
+            values = part[output.name]
+            good = np.isfinite(values) | (np.isnan(values) if output.optional else False)
+            bad |= ~good.reshape(n, -1).all(axis=1)
     for name, size in sizes.items():
         _expect(f"edges of coordinate `{name}`", found.edges.get(name), (n, size + 1))
     _expect("wall_seconds", found.wall_seconds, (n,))
@@ -149,8 +170,8 @@ def _nothing(n: int, failures: dict[int, Failure]) -> Observations:
 
 
 @lru_cache(maxsize=4)
-def _prepare(run: str, search: str | None) -> tuple[Simulator, tuple[str, ...]]:
-    """The simulator of a run and the names of its space's inputs; once per process."""
+def _prepare(run: str, search: str | None) -> tuple[Simulator, tuple[str, ...], dict[str, int] | None]:
+    """The simulator of a run, the names of its space's inputs and what is kept; once per process."""
     from ruamel.yaml import YAML
 
     add_to_path(search)
@@ -160,4 +181,4 @@ def _prepare(run: str, search: str | None) -> tuple[Simulator, tuple[str, ...]]:
     plugin = by_path(kind, Simulator) if ":" in kind else find("simulators", Simulator)[kind]
     simulator = plugin.model_validate(settings)
     assert isinstance(simulator, Simulator)
-    return simulator, tuple(resolved["space"])
+    return simulator, tuple(resolved["space"]), resolved.get("keep")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
@@ -55,7 +56,26 @@ def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--threads", type=click.IntRange(1), help="Replicas that run at a time; by default one per core."
 )
 @click.option(
-    "--backend", type=click.Choice(["cpu", "cuda"]), help="Where to compute, if the simulator has a choice."
+    "--backend",
+    type=click.Choice(["cpu", "cuda", "mpi"]),
+    help="Where to compute, where there is a choice.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for what the next three ask for.",
+)
+@click.option("--frames", type=click.IntRange(1), help="Steps between frames of replica-N.gsd.")
+@click.option("--series", type=click.IntRange(1), help="Steps between rows of replica-N.csv.")
+@click.option(
+    "--checkpoint",
+    type=click.IntRange(1),
+    help="Steps between checkpoints; one found there is gone on from.",
+)
+@click.option(
+    "--start",
+    metavar="FILE.gsd[:FRAME]",
+    help="State to start from: a frame, by default the last.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write an HDF5 result file.")
 @json_option
@@ -75,6 +95,11 @@ def command(
     seed: int,
     threads: int | None,
     backend: str | None,
+    keep: Path | None,
+    frames: int | None,
+    series: int | None,
+    checkpoint: int | None,
+    start: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -93,11 +118,13 @@ def command(
     given = _values(simulator, read_pairs(inputs, "-p", advice))
     if out is not None and out.exists():
         raise Failure(f"{out} exists and is left as it is", USAGE, "name another file with --out")
+    asked = {"frames": frames, "series": series, "checkpoint": checkpoint, "start": start}
+    wanted = _kept(simulator, keep, asked, replicas, advice)
     import os
 
     import numpy as np
 
-    from simulators import InvalidInputError
+    from simulators import InvalidInputError, SimulatorError
     from workflow.seeds import replica_seeds
 
     try:
@@ -108,7 +135,11 @@ def command(
     wall, cpu = time.perf_counter(), time.process_time()
     with Progress(f"simulate {kind}") as progress:
         rows = np.tile(row, (replicas, 1))
-        found = simulator.run(rows, seeds, threads=threads or os.cpu_count() or 1, progress=progress)
+        try:
+            cores = threads or os.cpu_count() or 1
+            found = simulator.run(rows, seeds, threads=cores, progress=progress, **wanted)
+        except SimulatorError as error:
+            raise Failure(str(error), FAILED, advice) from None
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if out is not None:
         from workflow.results import write_result
@@ -166,10 +197,13 @@ def _configured(kind: str, found: type[Simulator], config: dict[str, str], backe
 
     from workflow.reading.document import parse_document
 
-    if backend and "backend" in found.model_fields:
+    field = found.model_fields.get("backend")
+    backends = get_args(field.annotation) if field is not None else ("cpu",)
+    if backend is not None and backend not in backends:
+        has = f"{kind} has no {backend} backend; it has {', '.join(backends)}"
+        raise Failure(has, MISSING, f"the same command without --backend {backend}")
+    if backend is not None and field is not None:
         config["backend"] = backend
-    elif backend == "cuda":
-        raise Failure(f"{kind} has no cuda backend", MISSING, "the same command without --backend cuda")
     values = {key: parse_document(text, f"--config {key}").data for key, text in config.items()}
     try:
         return found(**{"kind": kind, **values})
@@ -186,6 +220,39 @@ def _configured(kind: str, found: type[Simulator], config: dict[str, str], backe
                 hint = f"no such setting; {suggestion(key, settings) if settings else 'it has none'}"
             lines.append(f"--config {key}={config.get(key, '')}: {hint}")
         raise Failure("\n".join(lines), USAGE, f"mlaround simulate {kind} --help") from None
+
+
+def _kept(
+    simulator: Simulator, folder: Path | None, asked: dict[str, Any], replicas: int, advice: str
+) -> dict[str, Any]:
+    """The argument ``keep`` of `Simulator.run`, if anything is to be kept or started from."""
+    given = {what: value for what, value in asked.items() if value is not None}
+    for what in given:
+        if what not in simulator.keeps:
+            can = ", ".join(f"--{w}" for w in sorted(simulator.keeps)) or "none of these options"
+            raise Failure(f"--{what}: {simulator.kind} takes {can}", USAGE, advice)
+    files = given.keys() - {"start"}
+    if bool(files) != (folder is not None):
+        missing = "--keep DIR is missing" if files else "--keep: nothing to keep"
+        raise Failure(f"{missing}; --frames, --series and --checkpoint go with --keep", USAGE, advice)
+    if not given:
+        return {}
+    from simulators import Keep
+
+    names = tuple(f"replica-{k:06d}" for k in range(replicas))
+    start = given.pop("start", None)
+    keep = Keep(folder or Path(), names, **given)
+    if start is not None:
+        from simulators.batch.keeping import read_frame
+
+        path, colon, index = start.rpartition(":")
+        whole = not colon or not index.lstrip("-").isdigit()
+        try:
+            frame = read_frame(Path(start if whole else path), -1 if whole else int(index))
+        except (OSError, ValueError, IndexError) as error:
+            raise Failure(f"--start {start}: {error}", USAGE, "--start kept/replica-000000.gsd:3") from None
+        keep = replace(keep, starts=dict.fromkeys(range(replicas), frame))
+    return {"keep": keep}
 
 
 def _values(simulator: Simulator, given: dict[str, str]) -> dict[str, float]:
@@ -221,12 +288,15 @@ def _outputs(simulator: Simulator, found: Observations, replicas: int) -> dict[s
     units = {c.name: c.unit for c in simulator.coordinates}
     outputs: dict[str, Any] = {}
     for output in simulator.outputs:
-        mean, stderr = found.mean[output.name][good], found.stderr[output.name][good]
+        having = [k for k in good if np.isfinite(found.mean[output.name][k]).all()]
+        mean, stderr = found.mean[output.name][having], found.stderr[output.name][having]
         entry: dict[str, Any] = {
-            "mean": mean.mean(axis=0) if good else None,
-            "stderr": np.sqrt((stderr**2).sum(axis=0)) / len(good) if good else None,
+            "mean": mean.mean(axis=0) if having else None,
+            "stderr": np.sqrt((stderr**2).sum(axis=0)) / len(having) if having else None,
             "unit": output.unit,
         }
+        if output.optional:
+            entry["replicas_having_it"] = len(having)
         if output.coordinate and good:
             edges = found.edges[output.coordinate][good[0]]
             values = (edges[1:] + edges[:-1]) / 2
@@ -250,6 +320,8 @@ def _print(result: dict[str, Any], simulator: Simulator) -> None:
             rows.append((name, where, "", entry["unit"]))
         elif entry["mean"] is not None:
             rows.append((name, *measured(entry["mean"], entry["stderr"]), entry["unit"]))
+        elif entry.get("replicas_having_it") == 0 and len(result["failures"]) < result["replicas"]:
+            rows.append((name, "none", "", entry["unit"]))
         else:
             rows.append((name, "every replica failed", "", entry["unit"]))
     click.echo(table(rows))

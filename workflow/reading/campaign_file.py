@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from workflow.binding import BindingError, Problem, bind_ranges, bind_space
+from workflow.binding import BindingError, Problem, bind, bind_ranges
 from workflow.campaign import Campaign, Range
 from workflow.diagnostics import CampaignError, Diagnostic
 from workflow.reading.document import Document, Location, Place, parse_document, read_document
@@ -64,7 +64,7 @@ def _campaign(document: Document, overrides: Sequence[str]) -> Campaign:
     campaign = None
     try:
         campaign = Campaign.model_validate({} if document.data is None else document.data)
-        bind_space(campaign.simulator, campaign.space)
+        bind(campaign)
     except ValidationError as error:
         complain(document, error.errors(include_url=False))
         _complain_of_space(document)
