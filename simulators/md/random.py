@@ -3,6 +3,7 @@
 A counter-based generator (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 SC11) turns (key, counter) into random words. The key is a replica's seed, the counter is the ion, the step
 and the purpose; hence the noise of a replica is the same in any batch, on any thread, and on any machine.
+A key is an int32 where all lanes belong to one replica, and an int16 vector where lanes are replicas.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulators.md.vector import (
     as_float,
@@ -76,7 +78,7 @@ def philox(c0, c1, c2, c3, key0, key1):
         c1: second.
         c2: third.
         c3: fourth.
-        key0: first word of the key, int32.
+        key0: first word of the key, int32 or int16 vector.
         key1: second.
 
     Returns:
@@ -133,14 +135,14 @@ def cos_sin(turn):
 
 
 @inline
-def gaussians(ion, step, purpose, key0, key1):
-    """Three standard normal numbers per lane, by Box and Muller's transformation.
+def four_gaussians(ion, step, purpose, key0, key1):
+    """Four standard normal numbers per lane, by Box and Muller's transformation.
 
     Args:
         ion: int16 vector, who draws.
         step: int64, when.
         purpose: int32, what for.
-        key0: lower half of the seed, int32.
+        key0: lower half of the seed, int32 or int16 vector.
         key1: upper half.
     """
     low, high = np.int32(step & 0xFFFFFFFF), np.int32(step >> 32)
@@ -153,5 +155,18 @@ def gaussians(ion, step, purpose, key0, key1):
     radius = sqrt(maximum(first + first, zero))
     cosine, sine = cos_sin(b)
     last = sqrt(maximum(second + second, zero))
-    other, _ = cos_sin(d)
-    return radius * cosine, radius * sine, last * other
+    other_cosine, other_sine = cos_sin(d)
+    return radius * cosine, radius * sine, last * other_cosine, last * other_sine
+
+
+@inline
+def gaussians(ion, step, purpose, key0, key1):
+    """Three standard normal numbers per lane: the first of `four_gaussians`, for a vector's components."""
+    x, y, z, _ = four_gaussians(ion, step, purpose, key0, key1)
+    return x, y, z
+
+
+def split_seeds(seeds: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Keys of replicas: the lower and the upper halves of their seeds, array (2, replicas)."""
+    halves = np.stack([seeds & np.uint64(0xFFFFFFFF), seeds >> np.uint64(32)])
+    return np.ascontiguousarray(halves.astype(np.uint32).view(np.int32))

@@ -150,10 +150,12 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
 
 @primitive
 def splat(typing: Any, scalar: Any) -> Any:
-    """The same float32 or int32 in every lane."""
-    vector = float16 if scalar == types.float32 else int16 if scalar == types.int32 else None
+    """The same float32 or int32 in every lane; a value that has lanes already, as it is."""
+    vector = {types.float32: float16, types.int32: int16, float16: float16, int16: int16}.get(scalar)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if sig.args[0] == sig.return_type:
+            return args[0]
         kind = _LLVM[sig.return_type]
         one = builder.insert_element(ir.Constant(kind, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0))
         spread = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)

@@ -5,8 +5,8 @@ import pytest
 from numba import njit
 from scipy import stats
 
-from simulators.md.random import NOISE, gaussians, philox
-from simulators.md.vector import lanes, splat, store
+from simulators.md.random import NOISE, four_gaussians, gaussians, philox, split_seeds
+from simulators.md.vector import lanes, load, splat, store
 
 # The authors' known answers: counter, key, words.
 KNOWN = [
@@ -34,6 +34,17 @@ def _normals(steps, key, out):
         store(out, 48 * step, a)
         store(out, 48 * step + 16, b)
         store(out, 48 * step + 32, c)
+
+
+@njit
+def _four_normals(steps, keys, out):
+    key0, key1 = load(keys[0], 0), load(keys[1], 0)
+    for step in range(steps):
+        a, b, c, d = four_gaussians(splat(np.int32(3)), step, NOISE, key0, key1)
+        store(out, 64 * step, a)
+        store(out, 64 * step + 16, b)
+        store(out, 64 * step + 32, c)
+        store(out, 64 * step + 48, d)
 
 
 def _draw(steps, key):
@@ -76,6 +87,26 @@ def test_normals_of_different_components_lanes_steps_and_seeds_are_unrelated():
         (x[:, 0] ** 2 - 1, x[:, 1] ** 2 - 1),
     ):
         assert abs((a * b).mean()) < 3 * limit
+
+
+def test_a_lane_with_a_key_of_its_own_draws_what_a_replica_alone_draws():
+    seeds = np.random.default_rng(0).integers(0, 2**64, 16, dtype=np.uint64)
+    out = np.zeros(64 * 5, np.float32)
+    _four_normals(5, split_seeds(seeds), out)
+    for lane, seed in enumerate(seeds):
+        alone = _draw(5, split_seeds(np.array([seed]))[:, 0])
+        # The third ion draws in the lane of that number.
+        assert (out.reshape(5, 4, 16)[:, :3, lane] == alone[:, :, 3].astype(np.float32)).all()
+
+
+def test_the_fourth_normal_is_normal_and_unrelated_to_the_others():
+    out = np.zeros(64 * 20_000, np.float32)
+    _four_normals(20_000, split_seeds(np.arange(16, dtype=np.uint64)), out)
+    x = out.reshape(20_000, 4, 16).astype(float)
+    assert stats.kstest(x[:, 3].ravel(), "norm").pvalue > 1e-3
+    for other in range(3):
+        assert abs((x[:, 3] * x[:, other]).mean()) < 5 / np.sqrt(20_000 * 16)
+        assert abs(((x[:, 3] ** 2 - 1) * (x[:, other] ** 2 - 1)).mean()) < 10 / np.sqrt(20_000 * 16)
 
 
 def test_the_stream_depends_on_the_step_alone():
