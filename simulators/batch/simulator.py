@@ -7,6 +7,7 @@ from abc import abstractmethod
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from simulators.batch.keeping import identified
 from simulators.contract import Keep, Observations, Progress, Simulator
 from simulators.contract.simulator import Array, Seeds
 
@@ -46,6 +47,7 @@ class BatchSimulator(Simulator):
         keep: Keep | None = None,
     ) -> Observations:
         """Simulate a batch where ``backend`` says."""
+        keep = identified(self, inputs, seeds, keep)
         if self.backend == "cuda":
             return self.on_gpu(inputs, seeds, progress, keep)
         if self.backend == "mpi":

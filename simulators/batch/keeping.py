@@ -1,0 +1,505 @@
+"""Files of a replica while it runs: trajectory (GSD), thermodynamic series (CSV) and checkpoints (npz).
+
+A checkpoint says how many frames and rows were on disk when it was written. A replica that goes on from it
+first cuts its files back to those, so that they come out as if it had never been interrupted. It also says
+whose it is: one of another seed, other inputs, another configuration or version is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simulators.contract import Frame, InvalidInputError, Keep, Simulator, SimulatorError
+from simulators.contract.simulator import Array, Seeds
+
+Arrays = dict[str, NDArray[Any]]
+
+_ABOUT = "about this checkpoint"
+"""The entry of a checkpoint that is the keeper's own: JSON, as bytes."""
+_TORN = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What reading a file that was cut short may raise."""
+
+
+@dataclass(frozen=True)
+class IdentifiedKeep(Keep):
+    """A `Keep` that knows whose files they are.
+
+    Args:
+        identities: one for each replica, all that its numbers and files depend on, as JSON.
+    """
+
+    identities: tuple[str, ...] = ()
+
+    def part(self, indices: Sequence[int]) -> IdentifiedKeep:
+        """The same for these replicas of the batch alone, in this order."""
+        return replace(
+            self,
+            names=tuple(self.names[k] for k in indices),
+            identities=tuple(self.identities[k] for k in indices),
+            starts={new: self.starts[old] for new, old in enumerate(indices) if old in self.starts},
+        )
+
+
+def identified(simulator: Simulator, inputs: Array, seeds: Seeds, keep: Keep | None) -> IdentifiedKeep | None:
+    """Check all that a batch may stumble over before any of it runs, and make the folder.
+
+    Args:
+        simulator: that the batch is for.
+        inputs: array (replicas, inputs).
+        seeds: array (replicas,).
+        keep: as for `Simulator.run`.
+
+    Raises:
+        InvalidInputError: asks for what the simulator does not keep, or names no files.
+        SimulatorError: gsd is missing, or there is a checkpoint of another simulation.
+    """
+    if keep is None:
+        return None
+    _check(simulator, len(seeds), keep)
+    keep.folder.mkdir(parents=True, exist_ok=True)
+    configuration = simulator.model_dump(mode="json")
+    configuration.pop("ranks", None)  # wherever the replica runs, its numbers are the same
+    if configuration.get("backend") == "mpi":
+        configuration["backend"] = "cpu"
+    names = [parameter.name for parameter in simulator.inputs]
+    identities = []
+    for index, seed in enumerate(np.asarray(seeds).tolist()):
+        identity = {
+            "kind": configuration["kind"],
+            "version": simulator.version,
+            **{name: value for name, value in configuration.items() if name != "kind"},
+            **dict(zip(names, np.asarray(inputs[index], dtype=float).tolist(), strict=True)),
+            "seed": seed,
+            "frames": keep.frames,
+            "series": keep.series,
+            "start": _digest(keep.starts.get(index)),
+        }
+        identities.append(json.dumps(identity))
+    fields = {name: getattr(keep, name) for name in Keep.__dataclass_fields__}
+    known = IdentifiedKeep(**fields, identities=tuple(identities))
+    if keep.checkpoint is not None:
+        for index in range(len(seeds)):
+            _checkpoints(known, index, about_only=True)
+    return known
+
+
+def _check(simulator: Simulator, replicas: int, keep: Keep) -> None:
+    if len(keep.names) != replicas or len(set(keep.names)) != replicas:
+        raise InvalidInputError(
+            "names", len(set(keep.names)), f"for {replicas} replicas", "a name of its own for each replica"
+        )
+    for name in keep.names:
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise InvalidInputError("names", repr(name), "not the name of a file", "names without a folder")
+    supported = ", ".join(sorted(simulator.keeps)) or "nothing"
+    for what in ("frames", "series", "checkpoint"):
+        every = getattr(keep, what)
+        if every is None:
+            continue
+        if what not in simulator.keeps:
+            raise InvalidInputError(what, every, f"not kept by {simulator.kind}", supported)
+        if every < 1:
+            raise InvalidInputError(what, every, "not a number of steps", "1 or more")
+    if keep.starts and "start" not in simulator.keeps:
+        raise InvalidInputError("start", "(a frame)", f"not taken by {simulator.kind}", supported)
+    if keep.frames is not None:
+        _gsd()
+
+
+def _digest(frame: Frame | None) -> str | None:
+    """What tells one starting state from another."""
+    if frame is None:
+        return None
+    digest = hashlib.sha256()
+    for array in (frame.position, frame.box, frame.velocity):
+        digest.update(b"none" if array is None else np.asarray(array, dtype=float).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _gsd() -> Any:
+    try:
+        import gsd.hoomd
+    except ImportError:
+        raise SimulatorError(
+            "trajectories are GSD files, and the package gsd is not installed: "
+            "pip install 'mlaround[trajectories]'"
+        ) from None
+    return gsd.hoomd
+
+
+def open_keeper(
+    keep: Keep | None,
+    index: int,
+    steps: int,
+    *,
+    length_unit: str = "",
+    types: Sequence[str] | None = None,
+    charge: ArrayLike | None = None,
+    diameter: ArrayLike | None = None,
+    mass: ArrayLike | None = None,
+    bonds: ArrayLike | None = None,
+) -> Keeper:
+    """What keeps the files of one replica; does nothing where nothing is asked for.
+
+    Args:
+        keep: of the batch, as the simulator got it; ``None`` to keep nothing.
+        index: of the replica in the batch.
+        steps: of its simulation.
+        length_unit: of positions, for readers of the trajectory.
+        types: the name of each particle's kind, (particles,); all ``"A"`` if not given.
+        charge: array (particles,), in elementary charges.
+        diameter: array (particles,).
+        mass: array (particles,).
+        bonds: integer array (bonds, 2) of particles.
+
+    Raises:
+        SimulatorError: gsd is missing, or the checkpoint is of another simulation.
+    """
+    particles: dict[str, Any] = {"charge": charge, "diameter": diameter, "mass": mass}
+    about = {name: np.asarray(v, np.float32) for name, v in particles.items() if v is not None}
+    return Keeper(keep, index, steps, _Particles(length_unit, types, about, bonds))
+
+
+@dataclass(frozen=True)
+class _Particles:
+    """What a trajectory says of particles besides where they are."""
+
+    length_unit: str
+    types: Sequence[str] | None
+    about: dict[str, NDArray[np.float32]]
+    bonds: ArrayLike | None
+
+
+class Keeper:
+    """The files of one replica. All are due at multiples of their steps, the first frame and row at step 0.
+
+    What is given when it is not due is left out, and after `resume` nothing is due that the files have
+    already; hence a simulator may call `visit` first thing, and then at every `next_stop`. The last step of
+    all is a checkpoint too, so that a finished replica of an unfinished batch costs nothing again.
+    """
+
+    def __init__(self, keep: Keep | None, index: int, steps: int, particles: _Particles) -> None:
+        self._every: dict[str, int | None] = {"frames": None, "series": None, "checkpoint": None}
+        self._steps, self._particles = steps, particles
+        self._kept = -1
+        self._frames = self._rows = 0
+        self._resumed: tuple[int, Arrays] | None = None
+        self._trajectory: Any = None
+        self._series: TextIO | None = None
+        self.start: Frame | None = None
+        """The state to begin with in place of the usual one."""
+        if keep is None:
+            return
+        self._every = {name: getattr(keep, name) for name in self._every}
+        self._identity = _identity(keep, index)
+        self._files = _Files(keep.folder, keep.names[index])
+        self.start = keep.starts.get(index)
+        if keep.frames is not None:
+            _gsd()
+        if keep.checkpoint is not None:
+            self._go_on(keep, index)
+
+    def _go_on(self, keep: Keep, index: int) -> None:
+        """Find the newest checkpoint that the files on disk reach to, and cut them back to it."""
+        for about, arrays in _checkpoints(keep, index):
+            frames, rows, step = about["frames"], about["rows"], about["step"]
+            series_end = _end_of_rows(self._files.series, rows) if rows else 0
+            if series_end is None or (frames and not _cut_frames(self._files.trajectory, frames)):
+                continue
+            if rows:
+                os.truncate(self._files.series, series_end)
+            self._kept, self._frames, self._rows = step, frames, rows
+            self._resumed = (step, arrays)
+            return
+
+    def __enter__(self) -> Keeper:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def resume(self) -> tuple[int, Arrays] | None:
+        """The step and the arrays of the checkpoint to go on from, if there is one."""
+        return self._resumed
+
+    def _due(self, what: str, step: int) -> bool:
+        every = self._every[what]
+        return every is not None and step > self._kept and step % every == 0
+
+    def wants_frame(self, step: int) -> bool:
+        """Whether a frame is due at this step."""
+        return self._due("frames", step)
+
+    def wants_row(self, step: int) -> bool:
+        """Whether a row of the series is due at this step."""
+        return self._due("series", step)
+
+    def wants_checkpoint(self, step: int) -> bool:
+        """Whether a checkpoint is due at this step: never before the first one."""
+        last = self._every["checkpoint"] is not None and step == self._steps > self._kept
+        return step > 0 and (last or self._due("checkpoint", step))
+
+    def next_stop(self, step: int) -> int:
+        """The next step after this one at which anything is due, or the last step of all."""
+        due = [(step // every + 1) * every for every in self._every.values() if every is not None]
+        return min([*due, self._steps])
+
+    def visit(
+        self,
+        step: int,
+        *,
+        frame: Callable[[], Frame] | None = None,
+        row: Callable[[], Mapping[str, float]] | None = None,
+        state: Callable[[], Mapping[str, NDArray[Any]]] | None = None,
+    ) -> None:
+        """Write whatever is due at this step, and make what is written.
+
+        Args:
+            step: of the simulation.
+            frame: makes the frame of this step.
+            row: makes the row of the series.
+            state: makes the arrays of the checkpoint, which holds the frame and the row of this step.
+        """
+        if frame is not None and self.wants_frame(step):
+            self.frame(frame())
+        if row is not None and self.wants_row(step):
+            self.row(step, row())
+        if state is not None and self.wants_checkpoint(step):
+            self.save(step, state())
+
+    def frame(self, frame: Frame) -> None:
+        """Append a frame to the trajectory, particles wrapped into the box with their images beside."""
+        if not self.wants_frame(frame.step):
+            return
+        if self._trajectory is None:
+            self._trajectory = _gsd().open(self._files.trajectory, "r+" if self._frames else "w")
+        self._trajectory.append(_to_gsd(frame, self._particles, first=self._frames == 0))
+        self._frames += 1
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """Append a row to the series, whose columns are the step and these names, the same every time."""
+        if not self.wants_row(step):
+            return
+        if self._series is None:
+            fresh = self._rows == 0
+            mode = "w" if fresh else "a"
+            self._series = open(self._files.series, mode, encoding="utf-8", newline="\n")  # noqa: SIM115
+            if fresh:
+                self._series.write(",".join(["step", *values]) + "\n")
+        self._series.write(",".join([str(step), *(repr(float(v)) for v in values.values())]) + "\n")
+        self._rows += 1
+
+    def save(self, step: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write a checkpoint that holds these arrays; the one before it is kept beside it.
+
+        Args:
+            step: the first step that is still to be done.
+            arrays: all that the rest of the simulation and its results depend on.
+        """
+        if not self.wants_checkpoint(step):
+            return
+        self._flush()
+        about = {"identity": self._identity, "step": step, "frames": self._frames, "rows": self._rows}
+        entry = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        with open(self._files.unfinished, "wb") as file:
+            np.savez(file, allow_pickle=False, **{_ABOUT: entry}, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        if self._files.checkpoint.exists():
+            os.replace(self._files.checkpoint, self._files.previous)
+        os.replace(self._files.unfinished, self._files.checkpoint)
+
+    def _flush(self) -> None:
+        if self._trajectory is not None:
+            self._trajectory.flush()
+        if self._series is not None:
+            self._series.flush()
+
+    def close(self) -> None:
+        """Write everything out and close the files."""
+        if self._trajectory is not None:
+            self._trajectory.close()
+        if self._series is not None:
+            self._series.close()
+        self._trajectory = self._series = None
+        self._every = dict.fromkeys(self._every)
+
+
+# Checkpoints -------------------------------------------------------------------------------------
+
+
+class _Files:
+    """Paths of one replica's files."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.trajectory = folder / f"{name}.gsd"
+        self.series = folder / f"{name}.csv"
+        self.checkpoint = folder / f"{name}.checkpoint.npz"
+        self.previous = folder / f"{name}.checkpoint.previous.npz"
+        self.unfinished = folder / f"{name}.checkpoint.unfinished"
+
+
+def _identity(keep: Keep, index: int) -> str:
+    return keep.identities[index] if isinstance(keep, IdentifiedKeep) else "{}"
+
+
+def _read(path: Path, about_only: bool) -> tuple[dict[str, Any], Arrays]:
+    # numpy leaves a torn file open unless it is opened here.
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        about: dict[str, Any] = json.loads(stored[_ABOUT].tobytes())
+        wanted = [] if about_only else [name for name in stored.files if name != _ABOUT]
+        return about, {name: stored[name] for name in wanted}
+
+
+def _checkpoints(keep: Keep, index: int, about_only: bool = False) -> list[tuple[dict[str, Any], Arrays]]:
+    """The readable checkpoints of a replica, the newest first.
+
+    Raises:
+        SimulatorError: one of them is of another simulation.
+    """
+    files, found = _Files(keep.folder, keep.names[index]), []
+    for path in (files.checkpoint, files.previous):
+        try:
+            about, arrays = _read(path, about_only)
+        except _TORN:
+            continue
+        _refuse_others(path, about["identity"], _identity(keep, index))
+        found.append((about, arrays))
+    return found
+
+
+def _refuse_others(path: Path, theirs: str, ours: str) -> None:
+    if theirs == ours:
+        return
+    there, here = json.loads(theirs), json.loads(ours)
+    differences = [
+        f"{name} = {there.get(name)} in it and {here.get(name)} now"
+        for name in dict.fromkeys([*there, *here])
+        if there.get(name) != here.get(name)
+    ]
+    raise SimulatorError(
+        f"{path} is a checkpoint of another simulation ({'; '.join(differences)}): "
+        "remove it, or keep files in another folder"
+    )
+
+
+# Series ------------------------------------------------------------------------------------------
+
+
+def _end_of_rows(path: Path, rows: int) -> int | None:
+    """How many bytes the heading and so many rows take; ``None`` where the file has fewer."""
+    end = 0
+    try:
+        with open(path, "rb") as file:
+            for _ in range(rows + 1):
+                line = file.readline()
+                if not line.endswith(b"\n"):
+                    return None
+                end += len(line)
+    except OSError:
+        return None
+    return end
+
+
+# Trajectories ------------------------------------------------------------------------------------
+
+
+def _cut_frames(path: Path, frames: int) -> bool:
+    """Leave so many frames in a trajectory; false where it has fewer or cannot be read."""
+    hoomd, shorter = _gsd(), path.with_suffix(".gsd.unfinished")
+    try:
+        with hoomd.open(path, "r") as old:
+            if len(old) < frames:
+                return False
+            if len(old) == frames:
+                return True
+            with hoomd.open(shorter, "w") as new:
+                for k in range(frames):
+                    new.append(old[k])
+    except (OSError, RuntimeError):
+        return False
+    os.replace(shorter, path)
+    return True
+
+
+def _to_gsd(frame: Frame, particles: _Particles, first: bool) -> Any:
+    """A frame as the HOOMD schema has it: box around the origin, all particles inside.
+
+    The schema knows no open directions: the box reaches past all particles there, and the log entry
+    ``periodic`` says which directions are periodic.
+    """
+    there = _gsd().Frame()
+    position = np.asarray(frame.position, dtype=float)
+    box = np.zeros(3) if frame.box is None else np.asarray(frame.box, dtype=float)
+    periodic = box > 0
+    reach = np.abs(position).max(axis=0, initial=0.25)
+    side = np.where(periodic, box, 2.0 ** np.ceil(np.log2(2 * reach) + 0.1))
+    image = np.where(periodic, np.rint(position / side), 0).astype(np.int32)
+    there.configuration.step = frame.step
+    there.configuration.box = [*side, 0, 0, 0]
+    there.particles.N = len(position)
+    there.particles.position = (position - image * side).astype(np.float32)
+    there.particles.image = image
+    if frame.velocity is not None:
+        there.particles.velocity = np.asarray(frame.velocity, dtype=np.float32)
+    if particles.bonds is not None:
+        there.bonds.group = np.asarray(particles.bonds, np.int32).reshape(-1, 2)
+        there.bonds.N, there.bonds.types = len(there.bonds.group), ["bond"]
+        there.bonds.typeid = np.zeros(there.bonds.N, np.uint32)
+    if not first:  # the rest is read from the first frame
+        return there
+    types = particles.types if particles.types is not None else ["A"] * len(position)
+    number = {kind: k for k, kind in enumerate(dict.fromkeys(types))}
+    there.particles.types = list(number)
+    there.particles.typeid = np.array([number[kind] for kind in types], np.uint32)
+    for name, values in particles.about.items():
+        setattr(there.particles, name, values)
+    there.log["periodic"] = periodic.astype(np.uint8)
+    there.log["length_unit"] = np.frombuffer(particles.length_unit.encode() or b" ", np.uint8)
+    return there
+
+
+def read_frame(path: Path, index: int = -1) -> Frame:
+    """A frame of a GSD file, to start from or to look at: particles where they went, not wrapped.
+
+    Args:
+        path: a file in the HOOMD schema, ours or another program's.
+        index: of the frame; negative from the end.
+
+    Raises:
+        InvalidInputError: no such file, not in GSD, or no such frame.
+    """
+    hoomd = _gsd()
+    try:
+        with hoomd.open(path, "r") as file:
+            frames = len(file)
+            if not -frames <= index < frames:
+                accepted = f"{-frames} to {frames - 1}" if frames else "another file"
+                raise InvalidInputError("frame", index, f"{path} has {frames} frames", accepted)
+            there = file[index]
+    except (OSError, RuntimeError) as error:
+        raise InvalidInputError("start", path, str(error), "a trajectory in GSD, HOOMD schema") from None
+    side = np.asarray(there.configuration.box[:3], dtype=float)
+    periodic = np.asarray(there.log.get("periodic", np.ones(3)), dtype=bool)
+    position = there.particles.position + np.asarray(there.particles.image, dtype=float) * side
+    velocity = np.asarray(there.particles.velocity, dtype=float)
+    return Frame(
+        int(there.configuration.step),
+        position,
+        np.where(periodic, side, 0.0) if periodic.any() else None,
+        velocity if velocity.any() else None,
+    )
