@@ -36,6 +36,7 @@ class Harmonic(Simulator):
         None, description="stiffness above which a replica fails, to try out what a failure looks like"
     )
 
+    length: ClassVar = "samples"
     inputs: ClassVar = (
         Parameter("stiffness", "", "force constant k", 0.1, 100.0),
         Parameter("temperature", "", "temperature T", 0.1, 10.0, default=1.0),

@@ -33,6 +33,7 @@ class BatchSizer:
         self._simulator, self._names = simulator, tuple(names)
         self._parameters = tuple(p.name for p in simulator.inputs)
         self._task_time, self._workers = task_time, workers
+        self._together = simulator.together
         self._rate: float | None = None  # s per unit of work, a running average
         self._mean_work = LEAST_WORK
 
@@ -44,7 +45,7 @@ class BatchSizer:
             seconds: its length on its worker, the writing of its file included.
         """
         work = sum(self._work(row) for row in rows)
-        rate = seconds / work
+        rate = seconds / (work * self._whole_groups(len(rows)) / len(rows))
         self._rate = rate if self._rate is None else (1 - WEIGHT) * self._rate + WEIGHT * rate
         self._mean_work = work / len(rows)
 
@@ -55,21 +56,26 @@ class BatchSizer:
             remaining: replicas not proposed yet. A task never takes more than half of a worker's
                 equal share of them, so that no worker is left idle while another finishes.
         """
+        share = max(1, ceil(remaining / (2 * self._workers)))
         if self._rate is None:
-            return 1  # a probe: a replica may take microseconds or hours
-        share = ceil(remaining / (2 * self._workers))
-        return int(max(1, min(share, self._task_time / (self._rate * self._mean_work))))
+            return min(self._together, share)  # a probe: a replica may take microseconds or hours
+        group = self._rate * self._mean_work * self._together
+        return min(share, max(1, int(self._task_time / group)) * self._together)
 
     def cut(self, rows: Array, wish: int) -> int:
         """How many of the first ``rows`` make a task: up to ``wish``, and no longer than a task should be."""
         if self._rate is None:
-            return 1
+            return min(self._together, wish, len(rows))
         seconds = 0.0
         for k, row in enumerate(rows[:wish]):
             seconds += self._rate * self._work(row)
-            if k and seconds > self._task_time:
-                return k
+            if k >= self._together and seconds > self._task_time:
+                return k // self._together * self._together
         return min(wish, len(rows))
+
+    def _whole_groups(self, replicas: int) -> int:
+        """As many replicas as a batch costs: those that share a vector cost as much as a full one."""
+        return ceil(replicas / self._together) * self._together
 
     def _work(self, row: Array) -> float:
         given = dict(zip(self._names, row.tolist(), strict=True))

@@ -18,8 +18,6 @@ from workflow.space import Space
 
 Array = NDArray[np.float64]
 
-LENGTHS = ("steps", "samples")
-"""Settings that lengthen a simulation in proportion: these and ``..._steps``, ``..._samples``."""
 ENOUGH_SECONDS = 0.3
 """A probe is lengthened until it takes this long: below, overhead is all that is timed."""
 FIRST_FRACTION, FACTOR = 1 / 256, 4
@@ -37,7 +35,7 @@ class Probe:
     Args:
         inputs: where in the space.
         fraction: of the campaign's length that was run.
-        seconds: what it took.
+        seconds: what a replica took.
         per_work: seconds per unit of the simulator's `work`.
     """
 
@@ -152,7 +150,8 @@ def _named(simulator: Simulator, space: Space, x: Array) -> dict[str, float]:
 
 def _probe(simulator: Simulator, space: Space, x: Array, *, warm: bool) -> Probe:
     inputs = _named(simulator, space, x)
-    row = np.array([list(inputs.values())])
+    rows = np.tile(list(inputs.values()), (simulator.together, 1))
+    seeds = np.arange(simulator.together, dtype=np.uint64)
     fraction = FIRST_FRACTION
     while True:
         shortened = _shortened(simulator, fraction)
@@ -160,12 +159,13 @@ def _probe(simulator: Simulator, space: Space, x: Array, *, warm: bool) -> Probe
             work = (shortened or simulator).work(inputs)
             if shortened is not None or fraction == 1:
                 if not warm:  # compiled code is made or loaded before anything is timed
-                    (shortened or simulator).run(row, np.zeros(1, dtype=np.uint64))
+                    (shortened or simulator).run(rows, seeds)
                     warm = True
                 start = time.perf_counter()
-                (shortened or simulator).run(row, np.zeros(1, dtype=np.uint64))
-                seconds = time.perf_counter() - start
-                if seconds > ENOUGH_SECONDS or fraction == 1:
+                (shortened or simulator).run(rows, seeds)
+                elapsed = time.perf_counter() - start
+                seconds = elapsed / simulator.together
+                if elapsed > ENOUGH_SECONDS or fraction == 1:
                     used = {name: inputs[name] for name in space.names}
                     return Probe(used, fraction, seconds, seconds / work)
         except InvalidInputError:  # too short for the simulator's taste
@@ -175,16 +175,12 @@ def _probe(simulator: Simulator, space: Space, x: Array, *, warm: bool) -> Probe
 
 
 def _shortened(simulator: Simulator, fraction: float) -> Simulator | None:
-    """The simulator with a fraction of its steps; ``None`` if it has no such form."""
+    """The simulator with a fraction of its length; ``None`` if it has no such form."""
     settings = simulator.model_dump()
-    scaled = {
-        name: max(1, round(value * fraction))
-        for name, value in settings.items()
-        if name.endswith(LENGTHS) and isinstance(value, int) and not isinstance(value, bool)
-    }
-    if not scaled:
+    whole = settings.get(simulator.length)
+    if not isinstance(whole, int):
         return None
     try:
-        return type(simulator)(**{**settings, **scaled})
+        return type(simulator)(**{**settings, simulator.length: max(1, round(whole * fraction))})
     except ValidationError:
         return None

@@ -35,6 +35,8 @@ class Simulator(BaseModel):
     """Raised whenever the numbers that a seed gives change."""
     keeps: ClassVar[frozenset[str]] = frozenset()
     """What `Keep` may ask of it: any of "frames", "series", "checkpoint" and "start"."""
+    length: ClassVar[str] = "steps"
+    """The setting, a whole number, that a replica's cost is proportional to, if there is one of this name."""
 
     @property
     @abstractmethod
@@ -50,6 +52,11 @@ class Simulator(BaseModel):
     def coordinates(self) -> tuple[Coordinate, ...]:
         """The axes of array outputs; a class variable likewise."""
         return ()
+
+    @property
+    def together(self) -> int:
+        """How many replicas cost as much as one, since they share a vector's lanes; a class variable likewise."""
+        return 1
 
     def complete(self, given: Mapping[str, float]) -> Array:
         """All inputs in declared order, defaults filled in and each within its accepted range.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from engine_runs import WELLS, campaign
@@ -30,6 +32,25 @@ def test_batches_come_to_last_as_long_as_a_task_should():
     n = batches.wish(10_000)
     assert n == pytest.approx(1.0 / 0.011, rel=0.02)
     assert batches.cut(rows(n), n) == pytest.approx(n, abs=1)
+
+
+class Abreast(Sleeping):
+    """Sixteen cost as much as one."""
+
+    together: ClassVar = 16
+
+
+def test_replicas_that_share_lanes_come_in_whole_groups():
+    batches = BatchSizer(Abreast(), ["seconds"], 1.0, 2)
+    assert batches.wish(10_000) == 16
+    assert batches.cut(rows(50), 50) == 16
+    batches.learn(rows(3), 0.1)  # as much as a group of 16
+    n = batches.wish(10_000)
+    assert n == 160
+    assert batches.cut(rows(1000), n) == 160
+    mixed = np.concatenate([rows(48, 0.01), rows(100, 1.0)])
+    assert batches.cut(mixed, 148) == 48
+    assert batches.wish(20) == 5  # no worker is left idle for the sake of full groups
 
 
 def test_a_probe_that_was_mostly_overhead_is_forgotten():
