@@ -5,39 +5,46 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check validate bench docs clean
+.PHONY: help install install-dev demo test check validate bench bench-gpu docs clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-install: $(VENV)/.installed  ## create .venv and install everything into it
+install: $(VENV)/.installed  ## create .venv and install what campaigns need into it
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "mlaround needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 3; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mpi,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mpi,trajectories]'
+	@touch $@
+
+install-dev: $(VENV)/.installed-dev  ## install what tests and checks need, too
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mpi,trajectories,dev]'
 	@touch $@
 
 demo: install  ## run the demonstration campaign (ions in a slit), about 5 minutes on two cores
 	$(BIN)/mlaround run campaigns/slit_density.yaml
 	$(BIN)/mlaround report
 
-test: install  ## run the tests, under 10 minutes on two cores
+test: install-dev  ## run the tests, under 10 minutes on two cores
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not validate and not bench" tests
 
-check: install  ## lint, types and the direction of imports
+check: install-dev  ## lint, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-validate: install  ## slow physics against published numbers
-	$(BIN)/python -m pytest -m validate -s tests
+validate: install-dev  ## slow physics against published numbers; writes docs/validation.md
+	$(BIN)/python -m pytest -m validate -s tests/validation --findings docs/validation.md $(VALIDATE)
 
-bench: install  ## timings, beside the peers that are installed (pip install -e '.[peers]')
-	$(BIN)/python tests/benchmarks/bench_slit.py
-	$(BIN)/python tests/benchmarks/bench_surrogates.py
-	$(BIN)/python tests/benchmarks/bench_engine.py
+bench: install-dev  ## timings, beside the peers that are installed (pip install -e '.[peers]')
+	@for script in $(filter-out %/bench_gpu.py,$(wildcard tests/benchmarks/bench_*.py)); do \
+	  echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-gpu: install-dev  ## correctness and throughput on a GPU (pip install -e '.[gpu]')
+	$(BIN)/python tests/benchmarks/bench_gpu.py
 
 docs: install  ## regenerate the reference pages and the schema from the code
 	$(BIN)/python -m workflow.reference
