@@ -106,4 +106,9 @@ def cos(x: Any) -> Any:
     return np.cos(x)
 
 
-ARITHMETIC_FUNCTIONS = (real, fma, fnma, maximum, select, sqrt, reciprocal, rsqrt, exp, sin, cos)
+def acos(x: Any) -> Any:
+    """Inverse cosine; what lies outside -1 to 1 counts as the end next to it."""
+    return np.arccos(np.clip(x, -1.0, 1.0))
+
+
+ARITHMETIC_FUNCTIONS = (real, fma, fnma, maximum, select, sqrt, reciprocal, rsqrt, exp, sin, cos, acos)

@@ -12,6 +12,7 @@ sign), ``<`` and ``>``.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from hashlib import sha256
@@ -252,6 +253,20 @@ def rsqrt_estimate(typing: Any, a: Any) -> Any:
 
 
 @primitive
+def reciprocal_estimate(typing: Any, a: Any) -> Any:
+    """About ``1 / a``: good to 14 bits with AVX-512, to 24 elsewhere; refine it by a Newton step."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if _has_avx512(context):
+            everywhere = ir.Constant(ir.IntType(16), -1)
+            nothing = ir.Constant(_FLOAT, [0.0] * LANES)
+            return _call(builder, "llvm.x86.avx512.rcp14.ps.512", _FLOAT, [args[0], nothing, everywhere])
+        return builder.fdiv(ir.Constant(_FLOAT, [1.0] * LANES), args[0])
+
+    return float16(float16), emit
+
+
+@primitive
 def reduce_add(typing: Any, a: Any) -> Any:
     """Sum over the lanes, by halves: a float32."""
 
@@ -386,8 +401,9 @@ def real(x):
 
 @inline
 def reciprocal(x):
-    """``1 / x``, correctly rounded."""
-    return splat(np.float32(1.0)) / x
+    """``1 / x``: the estimate and a step of Newton's."""
+    y = reciprocal_estimate(x)
+    return fma(y, fnma(x, y, splat(np.float32(1.0))), y)
 
 
 @inline
@@ -445,6 +461,22 @@ def cos(x):
     return _sine_of(x, np.int32(1))
 
 
+@inline
+def acos(x):
+    """Inverse cosine: ``sqrt(1 - x)`` times a polynomial for x > 0 (Abramowitz and Stegun, 4.4.46)."""
+    zero, one = splat(np.float32(0.0)), splat(np.float32(1.0))
+    size = maximum(x, zero - x)
+    p = fma(splat(np.float32(-0.0012624911)), size, splat(np.float32(0.0066700901)))
+    p = fma(p, size, splat(np.float32(-0.0170881256)))
+    p = fma(p, size, splat(np.float32(0.0308918810)))
+    p = fma(p, size, splat(np.float32(-0.0501743046)))
+    p = fma(p, size, splat(np.float32(0.0889789874)))
+    p = fma(p, size, splat(np.float32(-0.2145988016)))
+    p = fma(p, size, splat(np.float32(1.5707963050)))
+    p = p * sqrt(maximum(one - size, zero))
+    return select(x < zero, splat(np.float32(math.pi)) - p, p)
+
+
 _ARITHMETIC = {
     "real": real,
     "fma": fma,
@@ -457,6 +489,7 @@ _ARITHMETIC = {
     "exp": exp,
     "sin": sin,
     "cos": cos,
+    "acos": acos,
 }
 
 
