@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from simulators.batch.keeping import Keeper, open_keeper
 from simulators.batch.simulator import BACKEND, BatchSimulator
 from simulators.batch.threads import over_threads
 from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
@@ -69,6 +70,7 @@ class SlitElectrolyte(BatchSimulator):
         0.1, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"
     )
 
+    keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("gap", "nm", "distance between the walls", 0.5, 20),
         Parameter("cation_valency", "", "charge of a cation in elementary charges", 1, 3, integer=True),
@@ -158,9 +160,11 @@ class SlitElectrolyte(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, a replica to a thread."""
-        from simulators.md.replica import Replica, warm_up
+        from simulators.md.replica import Replica, check_start, warm_up
 
         rows = self.rows(inputs)
+        for index, frame in (keep.starts if keep is not None else {}).items():
+            check_start(self._plan(rows[index]), frame)
         observations = self.nothing_yet(inputs)
         used = np.array([self.composition(row) for row in rows]).reshape(-1, 4).T
         observations.used.update(zip(("cations", "anions", "side", "surface_charge"), used, strict=True))
@@ -169,7 +173,7 @@ class SlitElectrolyte(BatchSimulator):
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
             replica = Replica(self._plan(rows[index]), int(seeds[index]))
-            failure = replica.run(report)
+            failure = replica.run(report, self._keeper(keep, index, rows[index]))
             if failure is not None:
                 observations.failures[index] = failure
                 return
@@ -183,6 +187,19 @@ class SlitElectrolyte(BatchSimulator):
         warm_up()  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress)
         return observations
+
+    def _keeper(self, keep: Keep | None, index: int, inputs: Mapping[str, float]) -> Keeper:
+        cations, anions, _, _ = self.composition(inputs)
+        count = (cations, anions)
+        return open_keeper(
+            keep,
+            index,
+            self.steps,
+            length_unit="nm",
+            types=["cation"] * cations + ["anion"] * anions,
+            charge=np.repeat([inputs["cation_valency"], inputs["anion_valency"]], count),
+            diameter=np.repeat([inputs["cation_diameter"], inputs["anion_diameter"]], count),
+        )
 
     def _plan(self, inputs: Mapping[str, float]) -> Plan:
         from simulators.md.replica import Plan

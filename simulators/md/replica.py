@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.contract import Failure
+from simulators.batch.keeping import Keeper, open_keeper
+from simulators.contract import Failure, Frame, InvalidInputError
 from simulators.md.composition import AVOGADRO, Composition, lattice_shape
 from simulators.md.ions import allocate, first_anion
 from simulators.md.langevin import dynamics
 from simulators.md.pair import pair_table
 from simulators.md.sheet import RANK, expansion_rows
 from simulators.md.slit import FINE, NOT_FINITE, OUTSIDE, TOO_HOT, Slit, advance, forces, start
+from simulators.md.slit_energy import potential_energy
 from simulators.md.statistics import BLOCKS, blocked, highest, smoothed
 from simulators.md.tally import Tally
 from simulators.md.vector import LANES, aligned
@@ -84,6 +88,7 @@ class Replica:
         composition, unit = plan.composition, min(plan.cation_diameter, plan.anion_diameter)
         kappa, half_gap = composition.side / unit / 2**32, plan.gap / unit / 2
         self.ions, occupied = allocate(composition.cations, composition.anions)
+        self.occupied, self.unit = occupied, unit
         anion = first_anion(composition.cations)
         cation_lanes, anion_lanes = occupied[: composition.cations], occupied[composition.cations :]
         diameter = np.zeros(self.ions.x.size)
@@ -150,28 +155,108 @@ class Replica:
         self.ions.y[occupied] = (row * (2**32 // across)).astype(np.uint32).view(np.int32)
         self.ions.z[occupied] = np.rint(height / side * 2**32).astype(np.int64)
 
-    def run(self, report: Callable[[float], None]) -> Failure | None:
-        """All steps; the reason where the replica went wrong."""
-        plan = self.plan
+    def run(self, report: Callable[[float], None], keeper: Keeper | None = None) -> Failure | None:
+        """All steps, from the checkpoint on if there is one; the reason where the replica went wrong."""
+        steps, step = self.plan.steps, 0
+        with keeper or open_keeper(None, 0, steps) as keeper:
+            if (found := keeper.resume()) is not None:
+                step = self._restore(*found)
+            else:
+                self._begin(keeper.start)
+            while True:
+                frame = partial(self.frame, step)
+                keeper.visit(step, frame=frame, row=self.thermodynamics, state=self._state)
+                if step == steps:
+                    return None
+                good = self._motion()
+                code, last = self._advance(step, min(step + self._stretch, keeper.next_stop(step)))
+                if code != FINE:
+                    for array, before in zip(self.ions, good, strict=True):
+                        array[:] = before
+                    return self._failure(code, last, self.frame(step))
+                step = last
+                report(step / steps)
+
+    @property
+    def _stretch(self) -> int:
+        """Steps between two returns to Python."""
+        return int(_STRETCH / max(self.slit.ions * (self.slit.ions - 1) / 2, 1)) + 1
+
+    def _advance(self, first: int, last: int) -> tuple[int, int]:
+        """Steps first to last - 1; how it ended, and at which step."""
+        tables = (self.ions, self.table, self.slit, self.constants, self.tally)
+        ended: tuple[int, int] = advance(*tables, first, last, self.plan.every)
+        return ended
+
+    def _failure(self, code: int, step: int, frame: Frame) -> Failure:
+        reason, what = _REASONS[code]
+        safe = min(0.01, self.plan.timestep / 2)
+        said = f"timestep = {self.plan.timestep:g} tau: {what} at step {step}"
+        return Failure(reason, f"{said}; accepted: below about {safe:g} tau", frame)
+
+    def _begin(self, given: Frame | None) -> None:
+        """Velocities and forces of the first step."""
         start(self.ions, self.constants)
+        if given is not None:
+            self._put(given.position)
         forces(self.ions, self.table, self.slit)
-        pairs = self.slit.ions * (self.slit.ions - 1) / 2
-        stretch = int(_STRETCH / max(pairs, 1)) + 1
-        for first in range(0, plan.steps, stretch):
-            last = min(first + stretch, plan.steps)
-            code, step = advance(
-                self.ions, self.table, self.slit, self.constants, self.tally, first, last, plan.every
-            )
-            if code != FINE:
-                reason, what = _REASONS[code]
-                safe = min(0.01, plan.timestep / 2)
-                message = (
-                    f"timestep = {plan.timestep:g} tau: {what} at step {step}; "
-                    f"accepted: below about {safe:g} tau"
-                )
-                return Failure(reason, message)
-            report(last / plan.steps)
-        return None
+        if given is not None and given.velocity is not None:
+            # The integrator holds velocities before the last half kick of their step.
+            for component, force, values in zip(*self._kicks(), given.velocity.T, strict=True):
+                component[self.occupied] = values / self.unit
+                component -= self.constants.half_kick * force
+
+    def _kicks(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        ions = self.ions
+        return (ions.vx, ions.vy, ions.vz), (ions.fx, ions.fy, ions.fz)
+
+    def _put(self, position: Array) -> None:
+        """Ions at these places, array (ions, 3) in nm, z from the mid-plane."""
+        words = np.rint(position / self.plan.composition.side * 2**32).astype(np.int64)
+        for array, word in zip((self.ions.x, self.ions.y, self.ions.z), words.T, strict=True):
+            array[self.occupied] = word.astype(np.uint32).view(np.int32)
+
+    def frame(self, step: int) -> Frame:
+        """Where the ions are: nm from the middle of the box and nm / tau, cations first."""
+        lanes, side = self.occupied, self.plan.composition.side
+        words = np.stack([w[lanes] for w in (self.ions.x, self.ions.y, self.ions.z)], axis=1).astype(float)
+        speeds = [v[lanes] + self.constants.half_kick * f[lanes] for v, f in zip(*self._kicks(), strict=True)]
+        velocity = np.stack(speeds, axis=1).astype(float) * self.unit
+        return Frame(step, words * (side / 2**32), np.array([side, side, 0.0]), velocity)
+
+    def thermodynamics(self) -> dict[str, float]:
+        """Kinetic temperature in units of the one that was set, and the potential energy in kT."""
+        lanes, frame, plan = self.occupied, self.frame(0), self.plan
+        assert frame.velocity is not None
+        charge = self.ions.charge[lanes].astype(float)
+        energy = potential_energy(
+            frame.position / self.unit,
+            charge,
+            np.where(charge > 0, plan.cation_diameter, plan.anion_diameter) / self.unit,
+            self.ions.wall_size[lanes].astype(float),
+            self.ions.wall_depth[lanes].astype(float),
+            side=plan.composition.side / self.unit,
+            gap=plan.gap / self.unit,
+            bjerrum=BJERRUM / self.unit,
+        )
+        temperature = float(((frame.velocity / self.unit) ** 2).mean())
+        return {"temperature": temperature, "potential_energy": energy}
+
+    def _motion(self) -> list[NDArray[Any]]:
+        """A copy of the ions."""
+        return [array.copy() for array in self.ions]
+
+    def _state(self) -> dict[str, NDArray[Any]]:
+        """All that the rest of the run and its averages depend on."""
+        counts = {
+            name: array for name, array in self.tally._asdict().items() if isinstance(array, np.ndarray)
+        }
+        return self.ions._asdict() | counts
+
+    def _restore(self, step: int, arrays: dict[str, NDArray[Any]]) -> int:
+        for name, array in self._state().items():
+            array[:] = arrays[name]
+        return step
 
     @property
     def temperature(self) -> float:
@@ -217,6 +302,36 @@ class Replica:
     def _volume(self, width: Array) -> Array:
         """Width (nm) -> number of ions at 1 mol/L in layers of such widths."""
         return np.asarray(AVOGADRO * self.plan.composition.side**2 * width)
+
+
+def check_start(plan: Plan, frame: Frame) -> None:
+    """Refuse a frame that a replica of this plan cannot start from.
+
+    Raises:
+        InvalidInputError: other ions, another box, or ions outside the walls.
+    """
+    ions, side = plan.composition.cations + plan.composition.anions, plan.composition.side
+    if len(frame.position) != ions:
+        raise InvalidInputError(
+            "start", f"{len(frame.position)} particles", f"this slit holds {ions} ions", f"a frame of {ions}"
+        )
+    if frame.box is not None and not np.allclose(frame.box[:2], side, rtol=1e-5):
+        wide, deep = frame.box[:2]
+        raise InvalidInputError(
+            "start",
+            f"a box of {wide:.6g} by {deep:.6g} nm",
+            "not this slit's",
+            f"{side:.6g} by {side:.6g} nm",
+        )
+    moving = frame.position if frame.velocity is None else np.hstack([frame.position, frame.velocity])
+    if not np.isfinite(moving).all() or (np.abs(frame.position[:, 2]) >= plan.gap / 2).any():
+        farthest = np.abs(frame.position[:, 2]).max()
+        raise InvalidInputError(
+            "start",
+            f"{farthest:.4g} nm from the mid-plane",
+            "an ion outside the walls",
+            f"below {plan.gap / 2:.4g} nm",
+        )
 
 
 def warm_up() -> None:
