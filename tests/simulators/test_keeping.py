@@ -3,17 +3,23 @@
 import builtins
 import json
 import shutil
+import subprocess
+import sys
+import time
 import warnings
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+import slit_reference
 
 from simulators import InvalidInputError, SimulatorError
 from simulators.batch.keeping import identified, open_keeper, read_frame
 from simulators.batch.simulator import BatchSimulator
 from simulators.contract import Frame, Keep, Output, Parameter
+from simulators.slit_electrolyte import SlitElectrolyte
 
 gsd_hoomd = pytest.importorskip("gsd.hoomd")
 
@@ -393,3 +399,129 @@ def test_says_which_frames_there_are(whole, tmp_path):
         read_frame(whole[0] / "r0.csv")
     with pytest.raises(InvalidInputError, match="No such file"):
         read_frame(tmp_path / "none.gsd")
+
+
+# Ions in a slit -----------------------------------------------------------------------------------
+
+INPUTS = {"gap": 3.0, "cation_valency": 1, "concentration": 0.5, "diameter": 0.714}
+
+
+def slit(steps=60_000, **configuration):
+    return SlitElectrolyte(ions=40, steps=steps, **configuration)
+
+
+def run_slit(simulator, keep, seeds=(5,)):
+    row = simulator.complete(INPUTS)
+    return simulator.run(np.stack([row] * len(seeds)), np.array(seeds, np.uint64), keep=keep)
+
+
+def assert_same_observations(one, other):
+    assert one.failures.keys() == other.failures.keys()
+    for name in one.mean:
+        np.testing.assert_array_equal(one.mean[name], other.mean[name])
+        np.testing.assert_array_equal(one.stderr[name], other.stderr[name])
+    np.testing.assert_array_equal(one.used["temperature"], other.used["temperature"])
+
+
+def test_a_killed_slit_goes_on_to_the_same_bits_and_files(tmp_path):
+    intervals = {"frames": 1_000, "series": 1_500, "checkpoint": 4_000}
+    program = (
+        "import sys; sys.path.insert(0, 'tests/simulators'); from pathlib import Path\n"
+        "from test_keeping import Keep, run_slit, slit\n"
+        f"run_slit(slit(), Keep(Path(sys.argv[1]), ('r0',), **{intervals}))"
+    )
+    folder, whole = tmp_path / "killed", tmp_path / "whole"
+    child = subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=Path(__file__).parents[2])
+    until = time.monotonic() + 60
+    while not (folder / "r0.checkpoint.previous.npz").exists() and time.monotonic() < until:
+        time.sleep(0.002)
+    child.kill()
+    assert child.wait() == -9, "it ended before it was killed"
+    resumed = run_slit(slit(), Keep(folder, ("r0",), **intervals))
+    assert_same_observations(resumed, run_slit(slit(), Keep(whole, ("r0",), **intervals)))
+    assert_same_observations(resumed, run_slit(slit(), None))
+    assert (folder / "r0.csv").read_bytes() == (whole / "r0.csv").read_bytes()
+    ours, theirs = trajectory(folder / "r0.gsd"), trajectory(whole / "r0.gsd")
+    assert [f[0] for f in ours] == [f[0] for f in theirs] == list(range(0, 60_001, 1_000))
+    for one, two in zip(ours, theirs, strict=True):
+        for a, b in zip(one[1:], two[1:], strict=True):
+            np.testing.assert_array_equal(a, b)
+    # It did go on from a checkpoint: with another seed it is refused.
+    with pytest.raises(SimulatorError, match="seed = 5 in it and 6 now"):
+        run_slit(slit(), Keep(folder, ("r0",), **intervals), seeds=(6,))
+
+
+def test_frames_of_a_slit_are_its_ions(tmp_path):
+    keep = Keep(tmp_path, ("a", "b"), frames=500, series=500)
+    run_slit(slit(2_000), keep, seeds=(5, 6))
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert table["temperature"].iloc[1:].between(0.6, 1.5).all()
+    frame = read_frame(tmp_path / "a.gsd")
+    assert frame.step == 2_000
+    assert (np.abs(frame.position[:, 2]) < 1.5).all()
+    assert (frame.velocity.mean(axis=0) != 0).all()
+    with gsd_hoomd.open(tmp_path / "a.gsd", "r") as file:
+        assert file[0].particles.types == ["cation", "anion"]
+        assert file[2].particles.charge.tolist() == [1.0] * 20 + [-1.0] * 20
+    # The replica of which this is the last frame says the same of its energy, in float64.
+    system = slit_reference.replica(1, {"ions": 40, "steps": 2_000}, **INPUTS)
+    system._begin(frame)
+    expected = slit_reference.Reference(system)
+    assert table["potential_energy"].iloc[-1] == pytest.approx(expected.energy(expected.positions), rel=1e-4)
+    again = system.frame(0)
+    np.testing.assert_allclose(again.position, frame.position, atol=1e-6)
+    np.testing.assert_allclose(again.velocity, frame.velocity, atol=1e-5)
+    assert system.thermodynamics()["temperature"] == pytest.approx(table["temperature"].iloc[-1], rel=1e-5)
+
+
+@pytest.mark.parametrize("wall", ["dummy", "current"])
+def test_the_energy_of_a_slit_is_the_reference(wall):
+    configuration = {"ions": 150, "steps": 400, "wall": wall}
+    different = {**INPUTS, "surface_charge": -0.05, "cation_valency": 2}
+    different |= {"cation_diameter": 0.5, "anion_diameter": 0.714}
+    del different["diameter"]
+    system = slit_reference.replica(3, configuration, **different)
+    system.run(lambda fraction: None)
+    reference = slit_reference.Reference(system)
+    expected = reference.energy(reference.positions)
+    assert system.thermodynamics()["potential_energy"] == pytest.approx(
+        expected, rel=1e-7
+    )  # wall sizes are float32
+
+
+def test_a_slit_starts_where_another_ended(tmp_path):
+    run_slit(slit(2_000), Keep(tmp_path, ("a",), frames=2_000))
+    frame = read_frame(tmp_path / "a.gsd")
+    run_slit(slit(500), Keep(tmp_path, ("b",), frames=100, starts={0: frame}))
+    np.testing.assert_allclose(read_frame(tmp_path / "b.gsd", 0).position, frame.position, atol=1e-5)
+    np.testing.assert_allclose(read_frame(tmp_path / "b.gsd", 0).velocity, frame.velocity, atol=1e-5)
+    at_rest = Frame(0, frame.position)
+    run_slit(slit(500), Keep(tmp_path, ("c",), frames=100, starts={0: at_rest}))
+    np.testing.assert_allclose(read_frame(tmp_path / "c.gsd", 0).position, frame.position, atol=1e-5)
+    assert (read_frame(tmp_path / "c.gsd", 0).velocity ** 2).mean() == pytest.approx(0.714**2, rel=0.4)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (Frame(0, np.zeros((39, 3))), "39 particles: this slit holds 40 ions; accepted: a frame of 40"),
+        (Frame(0, np.zeros((40, 3)), np.array([9.0, 9.0, 0])), "9 by 9 nm: not this slit's"),
+        (Frame(0, np.full((40, 3), 1.6)), "1.6 nm from the mid-plane: an ion outside the walls"),
+        (Frame(0, np.full((40, 3), np.nan)), "an ion outside the walls"),
+    ],
+)
+def test_a_slit_refuses_a_start_of_another_kind(tmp_path, frame, said):
+    with pytest.raises(InvalidInputError, match=said):
+        run_slit(slit(500), Keep(tmp_path, ("a",), starts={0: frame}))
+
+
+def test_a_failed_slit_leaves_its_last_good_frame(tmp_path):
+    crowded = np.zeros((40, 3))
+    crowded[:, 2] = np.linspace(-1.2, 1.2, 40)
+    keep = Keep(tmp_path, ("a", "b"), starts={0: Frame(0, crowded)})
+    observations = run_slit(slit(2_000), keep, seeds=(5, 6))
+    assert list(observations.failures) == [0]
+    frame = observations.failures[0].frame
+    assert frame.position.shape == (40, 3)
+    assert np.isfinite(frame.position).all()
+    np.testing.assert_allclose(frame.position, crowded, atol=1e-6)
