@@ -6,9 +6,7 @@ becomes one of length by the factor kappa = side / 2^32, which is folded into th
 
 Sixteen partners j at a time act on `ROWS` ions i, each pair once (Newton's third law). The reciprocal
 distance is a hardware estimate y refined by Newton's step, written so that its constants cost nothing:
-``Y = y (3 - r^2 y^2) = 2 / r``. With ``S`` proportional to (sigma / r)^6 the soft core (Weeks, Chandler
-and Andersen, J. Chem. Phys. 54, 5237, 1971) is ``S max(S - sqrt(3 / kappa), 0)``: its cut lies where its
-force vanishes, hence no comparison of distances.
+``y (3 - r^2 y^2) = 2 / r``.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.md.laws import ions as laws
 from simulators.md.vector import (
     LANES,
     add_four_sums,
@@ -27,7 +26,7 @@ from simulators.md.vector import (
     inline,
     lanes,
     load,
-    maximum,
+    on_vectors,
     rsqrt_estimate,
     select,
     splat,
@@ -40,14 +39,15 @@ ROWS = 4
 
 _THREE, _ZERO = np.float32(3.0), np.float32(0.0)
 
+_pair_force = on_vectors(laws.pair_force)
+
 
 class PairTable(NamedTuple):
-    """Coefficients of all pairs, one row of partners for each species of i.
+    """Coefficients of all pairs (`laws.ions.pair_coefficients`), a row of partners for each species of i.
 
     Args:
-        coulomb_cation, coulomb_anion: array (lanes,): l_B q_i q_j / (8 kappa^2).
-        core_cation, core_anion: array (lanes,): (12 / kappa)^(1/6) (sigma / kappa)^2 / 4.
-        threshold: sqrt(3 / kappa).
+        coulomb_cation, coulomb_anion, core_cation, core_anion: array (lanes,).
+        threshold: of all pairs.
     """
 
     coulomb_cation: NDArray[np.float32]
@@ -69,17 +69,16 @@ def pair_table(
         bjerrum: Bjerrum length, in the unit of the diameters.
         kappa: unit of position, in the unit of the diameters.
     """
-    tables = []
+    tables, threshold = [], 0.0
     for i in (0, cations):
-        coulomb = aligned(len(charge), np.float32)
-        coulomb[:] = bjerrum * charge[i] * charge / (8 * kappa**2)
-        core = aligned(len(charge), np.float32)
         sigma = np.where(diameter > 0, (diameter[i] + diameter) / 2, 0.0)
-        core[:] = (12 / kappa) ** (1 / 6) * (sigma / kappa) ** 2 / 4
+        # The kernel has 2 kappa / r, and multiplies by separations in the unit of position.
+        of_i = laws.pair_coefficients(bjerrum * charge[i] * charge, sigma, 2 * kappa, kappa)
+        coulomb, core = aligned(len(charge), np.float32), aligned(len(charge), np.float32)
+        coulomb[:], core[:], threshold = of_i
         tables.append((coulomb, core))
     (coulomb_cation, core_cation), (coulomb_anion, core_anion) = tables
-    threshold = np.float32(np.sqrt(3 / kappa))
-    return PairTable(coulomb_cation, coulomb_anion, core_cation, core_anion, threshold)
+    return PairTable(coulomb_cation, coulomb_anion, core_cation, core_anion, np.float32(threshold))
 
 
 @inline
@@ -87,12 +86,7 @@ def _coefficient(dx, dy, dz, coulomb, core, threshold):
     """What multiplies the separation to give the force, in kT per unit of length; vectors."""
     square = fma(dx, dx, fma(dy, dy, dz * dz))
     y = rsqrt_estimate(square)
-    y = y * fnma(square * y, y, splat(_THREE))
-    y2 = y * y
-    ratio = core * y2
-    s = ratio * ratio * ratio
-    soft = maximum(s - threshold, splat(_ZERO))
-    return fma(s, soft, coulomb * y) * y2
+    return _pair_force(y * fnma(square * y, y, splat(_THREE)), coulomb, core, threshold)
 
 
 @inline

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.md.vector import LANES, aligned, fma, inline, load, reduce_add, splat, store
-
-RANK = LANES
-"""Polynomials to a height: the expansion is good to 1e-6 of the force for gaps up to the side of the box."""
+from simulators.md.laws.ions import RANK, next_polynomial
+from simulators.md.vector import LANES, aligned, fma, inline, load, on_vectors, reduce_add, splat, store
 
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
+
+_next_polynomial = on_vectors(next_polynomial)
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def add_moments(moments, t, charge):
     before, now, twice = splat(_ONE), t, t + t
     for b in range(RANK):
         store(moments, b * LANES, fma(charge, before, load(moments, b * LANES)))
-        before, now = now, twice * now - before
+        before, now = now, _next_polynomial(twice, now, before)
 
 
 @inline
@@ -91,13 +91,3 @@ def fields(moments, rows, field):
     for b in range(RANK):
         total = fma(load(rows, b * RANK), splat(reduce_add(load(moments, b * LANES))), total)
     store(field, 0, total)
-
-
-@inline
-def field_at(field, t):
-    """The series summed at sixteen heights t (Clenshaw's recurrence); float16 vector."""
-    twice = t + t
-    after, now = splat(_ZERO), splat(_ZERO)
-    for k in range(RANK - 1):
-        after, now = now, fma(twice, now, splat(field[RANK - 1 - k]) - after)
-    return fma(t, now, splat(field[0]) - after)

@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.md.langevin import advance_positions, thermalise, twice_kinetic_energy
+from simulators.md.laws import ions as laws
 from simulators.md.pair import pair_forces
-from simulators.md.sheet import RANK, add_moments, field_at, fields
+from simulators.md.sheet import RANK, add_moments, fields
 from simulators.md.tally import count
-from simulators.md.vector import LANES, compiled, fma, inline, load, maximum, splat, store, to_float
+from simulators.md.vector import LANES, compiled, fma, inline, load, on_vectors, splat, store, to_float
 
-_ONE, _ZERO, _TWO, _FOUR_AND_TWENTY = np.float32(1), np.float32(0), np.float32(2), np.float32(24)
+_ZERO = np.float32(0)
+
+_wall_force, _series = on_vectors(laws.wall_force), on_vectors(laws.series)
 
 FINE, NOT_FINITE, OUTSIDE, TOO_HOT = 0, 1, 2, 3
 """How a stretch of a run ended."""
@@ -41,17 +44,6 @@ class Slit(NamedTuple):
 
 
 @inline
-def _core(distance, size):
-    """Force of a soft core of the given size: ``24 / r (2 (s/r)^12 - (s/r)^6)``, where repulsive."""
-    inverse = splat(_ONE) / distance
-    ratio = size * inverse
-    square = ratio * ratio
-    sixth = square * square * square
-    twelfth = sixth * maximum(fma(splat(_TWO), sixth, splat(-_ONE)), splat(_ZERO))
-    return splat(_FOUR_AND_TWENTY) * inverse * twelfth
-
-
-@inline
 def _all_forces(ions, table, slit):
     """Walls, far images, then pairs; overwrites the forces."""
     kappa, half_gap = splat(slit.kappa), splat(slit.half_gap)
@@ -64,8 +56,8 @@ def _all_forces(ions, table, slit):
     for j in range(0, ions.x.size, LANES):
         z = to_float(load(ions.z, j))
         size, reach = load(ions.wall_size, j), half_gap + load(ions.wall_depth, j)
-        walls = _core(fma(z, kappa, reach), size) - _core(reach - z * kappa, size)
-        store(ions.fz, j, fma(load(ions.charge, j), field_at(slit.field, z * to_t), walls))
+        walls = _wall_force(fma(z, kappa, reach), size) - _wall_force(reach - z * kappa, size)
+        store(ions.fz, j, fma(load(ions.charge, j), _series(slit.field, z * to_t), walls))
         store(ions.fx, j, splat(_ZERO))
         store(ions.fy, j, splat(_ZERO))
     pair_forces(ions.x, ions.y, ions.height, ions.fx, ions.fy, ions.fz, table, slit.first_anion)
