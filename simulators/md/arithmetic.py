@@ -5,7 +5,9 @@ functions of this module. As it stands it computes in float64, on numbers or on 
 tests differentiate. `rebound` makes the same law over another arithmetic: sixteen float32 lanes
 (`simulators.md.vector`), or one float32 of a GPU thread (`simulators.md.cuda`).
 
-A constant in a law is written ``real(3.0)``, since a bare one would be a float64 on a GPU.
+A constant in a law is written ``real(3.0)``, since a bare one would be a float64 on a GPU, and an integer
+``word(7)``. Integers have 32 bits: a sum, a product or a shift to the left that may need more is wrapped by
+``word`` too. As they stand, integers are arrays.
 """
 
 from __future__ import annotations
@@ -111,4 +113,38 @@ def acos(x: Any) -> Any:
     return np.arccos(np.clip(x, -1.0, 1.0))
 
 
-ARITHMETIC_FUNCTIONS = (real, fma, fnma, maximum, select, sqrt, reciprocal, rsqrt, exp, sin, cos, acos)
+def word(x: Any) -> Any:
+    """An integer of 32 bits with a sign; more bits are dropped."""
+    return np.atleast_1d(x).astype(np.int64).astype(np.int32)
+
+
+def multiply_high(a: Any, b: Any) -> Any:
+    """The upper 32 bits of the product of two integers without signs."""
+    product = a.view(np.uint32).astype(np.uint64) * b.view(np.uint32)
+    return (product >> np.uint64(32)).astype(np.uint32).view(np.int32)
+
+
+def to_float(x: Any) -> Any:
+    """An integer as a real number."""
+    return x.astype(float)
+
+
+def to_float_unsigned(x: Any) -> Any:
+    """An integer without sign as a real number."""
+    return x.view(np.uint32).astype(float)
+
+
+def as_int(x: Any) -> Any:
+    """The bits of a float32."""
+    return x.astype(np.float32).view(np.int32)
+
+
+def as_float(x: Any) -> Any:
+    """The float32 of these bits."""
+    return x.view(np.float32).astype(float)
+
+
+ARITHMETIC_FUNCTIONS = (
+    *(real, fma, fnma, maximum, select, sqrt, reciprocal, rsqrt, exp, sin, cos, acos),
+    *(word, multiply_high, to_float, to_float_unsigned, as_int, as_float),
+)

@@ -339,6 +339,17 @@ def select(typing: Any, mask: Any, a: Any, b: Any) -> Any:
 
 
 @primitive
+def any_of(typing: Any, mask: Any) -> Any:
+    """Whether the mask holds in any lane."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(LANES), 0))
+
+    return types.boolean(mask16), emit
+
+
+@primitive
 def sqrt(typing: Any, a: Any) -> Any:
     """Square root, correctly rounded."""
 
@@ -589,6 +600,20 @@ def multiply_high(typing: Any, a: Any, b: Any) -> Any:
     return int16(int16, int16), emit
 
 
+@primitive
+def word(typing: Any, x: Any) -> Any:
+    """An integer in every lane; a vector as it is, since its lanes have 32 bits."""
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if sig.args[0] == int16:
+            return args[0]
+        one = context.cast(builder, args[0], sig.args[0], types.int32)
+        lane = builder.insert_element(ir.Constant(_INT, ir.Undefined), one, ir.Constant(ir.IntType(32), 0))
+        return builder.shuffle_vector(lane, ir.Constant(_INT, ir.Undefined), ir.Constant(_INT, [0] * LANES))
+
+    return int16(int16 if x == int16 else types.unliteral(x)), emit
+
+
 # Laws ----------------------------------------------------------------------------------------------
 
 
@@ -689,6 +714,12 @@ _ARITHMETIC = {
     "sin": sin,
     "cos": cos,
     "acos": acos,
+    "word": word,
+    "multiply_high": multiply_high,
+    "to_float": to_float,
+    "to_float_unsigned": to_float_unsigned,
+    "as_int": as_int,
+    "as_float": as_float,
 }
 
 

@@ -1,0 +1,96 @@
+"""Philox4x32-10 and normal deviates from it, as laws of words: the same numbers in every arithmetic.
+
+A counter-based generator (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+SC11) turns (key, counter) into random words.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from simulators.md.arithmetic import (
+    as_float,
+    as_int,
+    fma,
+    fnma,
+    law,
+    maximum,
+    multiply_high,
+    real,
+    select,
+    sqrt,
+    to_float,
+    to_float_unsigned,
+    word,
+)
+
+_M0, _M1 = 0xD2511F53 - 2**32, 0xCD9E8D57 - 2**32
+_W0, _W1 = 0x9E3779B9 - 2**32, 0xBB67AE85 - 2**32
+_TO_UNIT, _LN2, _ROOT_HALF = 2.0**-32, math.log(2.0), math.sqrt(0.5)
+_QUARTER_TURN = math.pi / 2 / 2**30
+
+
+@law
+def philox(c0: Any, c1: Any, c2: Any, c3: Any, key0: Any, key1: Any) -> Any:
+    """Ten rounds of Philox4x32: the words of the counter and of the key -> four random words."""
+    m0, m1, k0, k1 = word(_M0), word(_M1), word(key0), word(key1)
+    for _ in range(10):
+        high0, low0 = multiply_high(m0, c0), word(m0 * c0)
+        high1, low1 = multiply_high(m1, c2), word(m1 * c2)
+        c0, c1, c2, c3 = word(high1 ^ c1 ^ k0), low1, word(high0 ^ c3 ^ k1), low0
+        k0, k1 = word(k0 + word(_W0)), word(k1 + word(_W1))
+    return c0, c1, c2, c3
+
+
+@law
+def minus_log(u: Any) -> Any:
+    """``-ln u`` for u in (0, 1], to about a unit in the last place of a float32 (Cephes, logf, S. Moshier)."""
+    bits = as_int(u)
+    mantissa = as_float(word((bits & word(0x007FFFFF)) | word(0x3F000000)))
+    exponent = to_float(word((bits >> word(23)) - word(126)))
+    low = mantissa < real(_ROOT_HALF)
+    exponent = select(low, exponent - real(1.0), exponent)
+    x = select(low, mantissa + mantissa, mantissa) - real(1.0)
+    p = fma(real(7.0376836292e-2), x, real(-1.1514610310e-1))
+    p = fma(p, x, real(1.1676998740e-1))
+    p = fma(p, x, real(-1.2420140846e-1))
+    p = fma(p, x, real(1.4249322787e-1))
+    p = fma(p, x, real(-1.6668057665e-1))
+    p = fma(p, x, real(2.0000714765e-1))
+    p = fma(p, x, real(-2.4999993993e-1))
+    p = fma(p, x, real(3.3333331174e-1))
+    square = x * x
+    logarithm = x + fma(p * x, square, fnma(real(0.5), square, exponent * real(_LN2)))
+    return real(0.0) - logarithm
+
+
+@law
+def cos_sin(turn: Any) -> Any:
+    """Cosine and sine of ``2 pi turn / 2^32``, likewise (Cephes, cosf and sinf)."""
+    quadrant = word(turn + word(1 << 29)) >> word(30)
+    x = to_float(word(turn - word(quadrant << word(30)))) * real(_QUARTER_TURN)
+    square = x * x
+    s = fma(fma(real(-1.9515295891e-4), square, real(8.3321608736e-3)), square, real(-1.6666654611e-1))
+    s = fma(s * square, x, x)
+    c = fma(real(2.443315711809948e-5), square, real(-1.388731625493765e-3))
+    c = fma(c, square, real(4.166664568e-2))
+    c = fma(c * square, square, fnma(real(0.5), square, real(1.0)))
+    even = (quadrant & word(1)) < word(1)
+    cosine, sine = select(even, c, s), select(even, s, c)
+    cosine_sign = word(((quadrant + word(1)) & word(2)) << word(30))
+    sine_sign = word((quadrant & word(2)) << word(30))
+    return as_float(word(as_int(cosine) ^ cosine_sign)), as_float(word(as_int(sine) ^ sine_sign))
+
+
+@law
+def four_gaussians(c0: Any, c1: Any, c2: Any, c3: Any, key0: Any, key1: Any) -> Any:
+    """Four standard normal numbers from one draw of `philox`, by Box and Muller's transformation."""
+    a, b, c, d = philox(c0, c1, c2, c3, key0, key1)
+    # The logarithm of a number just above one is a rounding error below zero.
+    first = maximum(minus_log((to_float_unsigned(a) + real(0.5)) * real(_TO_UNIT)), real(0.0))
+    second = maximum(minus_log((to_float_unsigned(c) + real(0.5)) * real(_TO_UNIT)), real(0.0))
+    radius, last = sqrt(first + first), sqrt(second + second)
+    cosine, sine = cos_sin(b)
+    other_cosine, other_sine = cos_sin(d)
+    return radius * cosine, radius * sine, last * other_cosine, last * other_sine
