@@ -5,9 +5,9 @@ values here are LLVM vectors that live in registers, so that a kernel reads like
 to the instructions that one would write by hand: 512-bit ones where the machine has AVX-512, pairs of
 narrower ones elsewhere.
 
-Values are of four types: `float16` (float32 lanes), `int16` (int32 lanes), `long16` (int64 lanes, to load, add
-and subtract) and `mask16` (booleans), made by `load`, `splat` and `lanes`. ``+ - *`` act lane by lane, as do ``& | ^ << >>`` on integers (``>>`` keeps the
-sign), ``<`` and ``>``.
+Values are of four types: `float16` (float32 lanes), `int16` (int32 lanes), `long16` (int64 lanes, to
+load, add and subtract) and `mask16` (booleans), made by `load`, `splat` and `lanes`. ``+ - *`` act lane by
+lane, as do ``& | ^ << >>`` on integers (``>>`` keeps the sign), ``<`` and ``>``.
 """
 
 from __future__ import annotations
@@ -593,9 +593,15 @@ def multiply_high(typing: Any, a: Any, b: Any) -> Any:
     """The upper 32 bits of the unsigned product."""
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        product = builder.mul(builder.zext(args[0], _WIDE), builder.zext(args[1], _WIDE))
-        shift = ir.Constant(_WIDE, [32] * LANES)
-        return builder.trunc(builder.lshr(product, shift), _INT)
+        # Products of even and of odd lanes apart: each fills a lane twice as wide, one instruction each.
+        halves = ir.VectorType(ir.IntType(64), LANES // 2)
+        lower, by32 = (ir.Constant(halves, [x] * (LANES // 2)) for x in (0xFFFFFFFF, 32))
+        a, b = (builder.bitcast(argument, halves) for argument in args)
+        even = builder.mul(builder.and_(a, lower), builder.and_(b, lower))
+        odd = builder.mul(builder.lshr(a, by32), builder.lshr(b, by32))
+        chosen = [1 + 2 * (k // 2) + LANES * (k % 2) for k in range(LANES)]
+        order = ir.Constant(ir.VectorType(ir.IntType(32), LANES), chosen)
+        return builder.shuffle_vector(builder.bitcast(even, _INT), builder.bitcast(odd, _INT), order)
 
     return int16(int16, int16), emit
 

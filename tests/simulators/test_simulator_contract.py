@@ -15,6 +15,7 @@ PLUGINS = find("simulators", Simulator)
 # A quick configuration and one set of inputs for each kind: a new simulator adds its line here.
 EXAMPLES = {
     "harmonic": ({"samples": 50}, {"stiffness": 2.0}),
+    "lj_cluster": ({"steps": 640, "points": 64, "trajectory": "positions_and_velocities"}, {"epsilon": 2.0}),
     "sleeping": ({}, {"seconds": 0.001}),
     "slit_electrolyte": (
         {"ions": 40, "steps": 640},
