@@ -295,11 +295,9 @@ class Keeper:
         if not self.wants_row(step):
             return
         if self._series is None:
-            fresh = self._rows == 0
-            mode = "w" if fresh else "a"
-            self._series = open(self._files.series, mode, encoding="utf-8", newline="\n")  # noqa: SIM115
-            if fresh:
-                self._series.write(",".join(["step", *values]) + "\n")
+            if self._rows == 0:
+                self._files.series.write_text(",".join(["step", *values]) + "\n", "utf-8", newline="\n")
+            self._series = open(self._files.series, "a", encoding="utf-8", newline="\n")  # noqa: SIM115
         self._series.write(",".join([str(step), *(repr(float(v)) for v in values.values())]) + "\n")
         self._rows += 1
 
