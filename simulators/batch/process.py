@@ -47,6 +47,7 @@ class Completed:
         stdout, stderr: what it printed, the last bytes of it if there was more than the limit.
         timed_out: whether it was ended because its time was up.
         lost: bytes of stdout beyond the limit, which are not in ``stdout``.
+        cpu_seconds: processor time of the program and of those of its children that it waited for.
     """
 
     returncode: int
@@ -54,6 +55,7 @@ class Completed:
     stderr: str
     timed_out: bool = False
     lost: int = 0
+    cpu_seconds: float = 0.0
 
     @property
     def end(self) -> str:
@@ -137,11 +139,13 @@ def run_command(
         _end(process, mark, tails)
         raise
     finally:
-        returncode = process.wait()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         process.stdout.close()
         process.stderr.close()
     out, err = tails[process.stdout], tails[process.stderr]
-    return Completed(returncode, out.text(), err.text(), timed_out, out.lost)
+    seconds = used.ru_utime + used.ru_stime
+    return Completed(process.returncode, out.text(), err.text(), timed_out, out.lost, seconds)
 
 
 def find_program(name: str, folder: Path, path: str | None = None) -> str | None:

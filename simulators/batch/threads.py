@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from simulators.contract import Observations, Progress
+from simulators.contract import Observations, Progress, SimulatorError
 
 Simulate = Callable[[list[int], Progress], None]
 """Simulate the replicas of these indices together, telling the fraction that is done."""
@@ -33,10 +33,12 @@ def over_threads(
         together: replicas to a group, neighbours in the batch, which share the cost of their group.
     """
     n = len(observations.wall_seconds)
-    done, lock = np.zeros(n), threading.Lock()
+    done, lock, stopping = np.zeros(n), threading.Lock(), threading.Event()
 
     def one_group(indices: list[int]) -> None:
         def report(fraction: float) -> None:
+            if stopping.is_set():
+                raise SimulatorError("the batch was stopped")
             with lock:
                 done[indices] = fraction
                 if progress is not None:
@@ -50,4 +52,8 @@ def over_threads(
 
     groups: Sequence[list[int]] = [list(range(k, min(k + together, n))) for k in range(0, n, together)]
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(one_group, groups))
+        try:
+            list(pool.map(one_group, groups))
+        except BaseException:  # Ctrl-C, or a fault in one group: the others end at their next report
+            stopping.set()
+            raise

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
+from simulators.adapters.located import beside
 from workflow.binding import BindingError, Problem, bind, bind_ranges
 from workflow.campaign import Campaign, Range
 from workflow.diagnostics import CampaignError, Diagnostic
@@ -63,7 +64,9 @@ def _campaign(document: Document, overrides: Sequence[str]) -> Campaign:
         _override(document, number, override)
     campaign = None
     try:
-        campaign = Campaign.model_validate({} if document.data is None else document.data)
+        campaign = Campaign.model_validate(
+            {} if document.data is None else document.data, context=beside(Path(document.file))
+        )
         bind(campaign)
     except ValidationError as error:
         complain(document, error.errors(include_url=False))
@@ -91,8 +94,13 @@ def _complain_of_space(document: Document) -> None:
             ranges[name] = TypeAdapter(Range).validate_python(given)
         except ValidationError:
             broken.add(name)
-    problems = bind_ranges(document.data["simulator"]["kind"], simulator.inputs, ranges, broken)[1]
-    _complain_of(document, problems)
+    given, inputs = document.data["simulator"], simulator.inputs
+    if isinstance(inputs, property):  # declared by its configuration
+        try:
+            inputs = simulator.model_validate(given, context=beside(Path(document.file))).inputs
+        except ValidationError:
+            return
+    _complain_of(document, bind_ranges(given["kind"], inputs, ranges, broken)[1])
 
 
 def _complain_of(document: Document, problems: list[Problem]) -> None:

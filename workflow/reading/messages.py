@@ -41,8 +41,8 @@ def complain(document: Document, errors: list[ErrorDetails]) -> None:
     """Record each of pydantic's errors at its place; members of a union speak with one voice."""
     said: set[Location] = set()
     for error in errors:
-        location = _in_file(error["loc"], document.data)
         kind, context = error["type"], error.get("ctx", {})
+        location = _in_file((*error["loc"], *context.get("within", ())), document.data)
         if location in said:
             continue
         said.add(location)
@@ -65,12 +65,18 @@ def complain(document: Document, errors: list[ErrorDetails]) -> None:
 def _in_file(loc: tuple[int | str, ...], data: Any) -> Location:
     """Pydantic's location without the names of union members, which no file holds."""
     location: Location = ()
+    tagged: Location | None = None
     for k, step in enumerate(loc):
+        if step == "[key]":  # pydantic's word for the key that comes before
+            continue
         if isinstance(data, Mapping):
+            if step == data.get("kind") and tagged != location:
+                tagged = location  # the tag of a discriminated union, and perhaps a key of the same name next
+                continue
             if step in data:
                 data = data[step]
-            elif k < len(loc) - 1 or step == data.get("kind"):
-                continue  # the tag of a discriminated union
+            elif k < len(loc) - 1:
+                continue
             else:
                 data = None
         elif isinstance(data, list) and isinstance(step, int):
@@ -149,7 +155,7 @@ def _wrong_value(
         return f"{name} may hold letters, digits, `.`, `_` and `-`, got {given}"
     if kind == "value_error":
         return f"{name}: {context['error']}" + ("" if isinstance(error["input"], dict) else f", got {given}")
-    if kind == "plugin_import":
+    if kind in ("plugin_import", "misconfigured"):
         return error["msg"]
     return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}, got {given}"
 
