@@ -1,0 +1,190 @@
+"""One particle in one dimension: Newton's equation in four potentials, solved by velocity Verlet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, PositiveInt, model_validator
+
+from simulators.batch.simulator import BACKEND, BatchSimulator
+from simulators.batch.threads import over_threads
+from simulators.contract import (
+    Coordinate,
+    Failure,
+    InvalidInputError,
+    Keep,
+    Observations,
+    Output,
+    Parameter,
+    Progress,
+)
+from simulators.contract.quantities import fixed
+from simulators.contract.simulator import Array, Seeds
+
+_MASS = Parameter("mass", "", "mass m", 0.01, 1000, default=1.0)
+_STIFFNESS = Parameter("stiffness", "", "force constant k", 0.001, 1000, default=1.0)
+_VELOCITY = Parameter("velocity", "", "where it is not released from rest", -100, 100, default=0.0)
+_STARTS = {
+    "harmonic": (-100, 100),
+    "lennard_jones": (0.7, 100),
+    "double_well": (-10, 10),
+    "rugged": (-10, 10),
+}
+"""Where the particle may start."""
+
+_BROKEN = 0.25
+"""The energy has no business to depart by this fraction of the largest kinetic energy."""
+_STRETCH = 2_000_000
+"""Steps of sixty-four particles between two reports of progress, some tenths of a second."""
+
+
+class OneParticle(BatchSimulator):
+    """A particle in a potential U(x) of unit depth, in reduced units; nothing is random.
+
+    Potentials: ``harmonic`` k x^2 / 2; ``lennard_jones`` 4 (x^-12 - x^-6), its partner fixed at 0;
+    ``double_well`` x^4 / 4 - x^2 / 2; ``rugged`` (x^4 - x^3 - 16 x^2 + 4 x + 48) / 50 + sin(30 (x + 5)) / 5.
+    All numbers are float64: a trajectory is as good as its time step. Equations and measured accuracy:
+    docs/physics/one_particle.md.
+    """
+
+    kind: Literal["one_particle"] = "one_particle"
+    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    potential: Literal["harmonic", "lennard_jones", "double_well", "rugged"] = Field(
+        "harmonic", description="U(x): 'harmonic', 'lennard_jones', 'double_well' or 'rugged'"
+    )
+    steps: PositiveInt = Field(50_000, description="time steps; a multiple of the recorded points")
+    timestep: float = Field(0.001, gt=0, le=1, description="time step dt")
+    points: int = Field(
+        500,
+        ge=2,
+        le=100_000,
+        description="recorded points of the trajectory, evenly spaced, the last at the end",
+    )
+
+    together: ClassVar[int] = 64
+
+    @model_validator(mode="after")
+    def _whole_strides(self) -> Self:
+        if self.steps % self.points:
+            nearest = max(1, round(self.steps / self.points)) * self.points
+            raise ValueError(
+                f"steps = {self.steps}: not a multiple of points = {self.points}; accepted: {nearest}, say"
+            )
+        return self
+
+    @property
+    def inputs(self) -> tuple[Parameter, ...]:
+        """Mass, start and velocity, and the stiffness of a harmonic potential."""
+        low, high = _STARTS[self.potential]
+        start = Parameter("start", "", "position x at time 0", low, high)
+        stiffness = (_STIFFNESS,) if self.potential == "harmonic" else ()
+        return (start, _MASS, *stiffness, _VELOCITY)
+
+    outputs: ClassVar[tuple[Output, ...]] = (
+        Output("position", "", "x at the recorded times", "time"),
+        Output("velocity", "", "dx/dt at the recorded times", "time"),
+        Output(
+            "period",
+            "",
+            "of the oscillation, from a turning point to the next one on the same side; lacking where the "
+            "particle has not come back by the end",
+            positive=True,
+            optional=True,
+        ),
+        Output(
+            "energy_error",
+            "",
+            "largest departure of the total energy from its first value, over the recorded times",
+            positive=True,
+        ),
+    )
+
+    @property
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """Time, each bin around the time that it stands for."""
+        spacing = self.steps // self.points * self.timestep
+        edges = (np.arange(self.points + 1) + 0.5) * spacing
+        return (Coordinate("time", "", "a trajectory is recorded at the middles of the bins", fixed(edges)),)
+
+    def check(self, inputs: Mapping[str, float]) -> None:
+        """Refuse a step beyond the stability limit of a harmonic well."""
+        if self.potential != "harmonic":
+            return
+        frequency = math.sqrt(inputs["stiffness"] / inputs["mass"])
+        if self.timestep * frequency >= 1:
+            raise InvalidInputError(
+                "timestep",
+                self.timestep,
+                f"too long for a frequency of {frequency:g}",
+                f"below {1 / frequency:.2g}, well below {0.1 / frequency:.2g} for accuracy",
+            )
+
+    def work(self, inputs: Mapping[str, float]) -> float:
+        """Steps."""
+        return float(self.steps)
+
+    def on_cpu(
+        self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch, sixty-four particles to a kernel."""
+        from simulators.md.newton import ADVANCE, POTENTIALS, release
+        from simulators.md.wide import WIDTH
+
+        observations = self.nothing_yet(inputs)
+        columns = {p.name: inputs[:, k] for k, p in enumerate(self.inputs)}
+        advance, energy = ADVANCE[self.potential], POTENTIALS[self.potential].energy
+        stride = self.steps // self.points
+        chunk = max(1, min(self.points, _STRETCH // stride))
+
+        def simulate(indices: list[int], report: Progress) -> None:
+            # The last group is filled up with copies of its first particle.
+            lanes = np.array(indices + [indices[0]] * (WIDTH - len(indices)))
+            given = {name: np.ascontiguousarray(column[lanes]) for name, column in columns.items()}
+            mass, strength = given["mass"], given.get("stiffness", np.ones(WIDTH))
+            particles = release(
+                self.potential, strength, mass, given["start"], given["velocity"], self.timestep
+            )
+            # Rows of sixty-four, so that no lane is computed differently by numpy either.
+            position, velocity = np.empty((self.points, WIDTH)), np.empty((self.points, WIDTH))
+            for first in range(0, self.points, chunk):
+                points = min(chunk, self.points - first)
+                here = slice(first, first + points)
+                advance(
+                    particles, first * stride, points, stride, position[here].ravel(), velocity[here].ravel()
+                )
+                report((first + points) / self.points)
+            velocity /= self.timestep
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                kinetic = 0.5 * mass * velocity**2
+                potential = strength * energy(position)
+                start = strength * energy(given["start"]) + 0.5 * mass * given["velocity"] ** 2
+                departure = np.abs(kinetic + potential - start)
+            worst = departure.max(axis=0)
+            limit = _BROKEN * kinetic.max(axis=0) + 1e-6 * np.maximum(1.0, np.abs(start))
+            for lane, index in enumerate(indices):
+                if not worst[lane] <= limit[lane]:
+                    point = int(np.argmin(departure[:, lane] <= limit[lane]))
+                    observations.failures[index] = self._failure(point, worst[lane])
+                    continue
+                period = particles.period[lane] * self.timestep
+                observations.mean["position"][index] = position[:, lane]
+                observations.mean["velocity"][index] = velocity[:, lane]
+                observations.mean["period"][index] = period
+                observations.mean["energy_error"][index] = worst[lane]
+                for errors in observations.stderr.values():
+                    errors[index] = 0.0
+                observations.stderr["period"][index] = 0.0 * period
+
+        over_threads(observations, simulate, threads=threads, progress=progress, together=self.together)
+        return observations
+
+    def _failure(self, point: int, departure: float) -> Failure:
+        step = (point + 1) * (self.steps // self.points)
+        return Failure(
+            "energy not conserved",
+            f"timestep = {self.timestep:g}: the total energy is off by {departure:.3g} (first seen at step "
+            f"{step}); accepted: below about {self.timestep / 4:.2g}",
+        )
