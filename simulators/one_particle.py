@@ -26,7 +26,7 @@ from simulators.contract.simulator import Array, Seeds
 
 _MASS = Parameter("mass", "", "mass m", 0.01, 1000, default=1.0)
 _STIFFNESS = Parameter("stiffness", "", "force constant k", 0.001, 1000, default=1.0)
-_VELOCITY = Parameter("velocity", "", "where it is not released from rest", -100, 100, default=0.0)
+_VELOCITY = Parameter("start_velocity", "", "where it is not released from rest", -100, 100, default=0.0)
 _STARTS = {
     "harmonic": (-100, 100),
     "lennard_jones": (0.7, 100),
@@ -79,7 +79,7 @@ class OneParticle(BatchSimulator):
     def inputs(self) -> tuple[Parameter, ...]:
         """Mass, start and velocity, and the stiffness of a harmonic potential."""
         low, high = _STARTS[self.potential]
-        start = Parameter("start", "", "position x at time 0", low, high)
+        start = Parameter("start_position", "", "x at time 0", low, high)
         stiffness = (_STIFFNESS,) if self.potential == "harmonic" else ()
         return (start, _MASS, *stiffness, _VELOCITY)
 
@@ -145,7 +145,12 @@ class OneParticle(BatchSimulator):
             given = {name: np.ascontiguousarray(column[lanes]) for name, column in columns.items()}
             mass, strength = given["mass"], given.get("stiffness", np.ones(WIDTH))
             particles = release(
-                self.potential, strength, mass, given["start"], given["velocity"], self.timestep
+                self.potential,
+                strength,
+                mass,
+                given["start_position"],
+                given["start_velocity"],
+                self.timestep,
             )
             # Rows of sixty-four, so that no lane is computed differently by numpy either.
             position, velocity = np.empty((self.points, WIDTH)), np.empty((self.points, WIDTH))
@@ -160,7 +165,7 @@ class OneParticle(BatchSimulator):
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 kinetic = 0.5 * mass * velocity**2
                 potential = strength * energy(position)
-                start = strength * energy(given["start"]) + 0.5 * mass * given["velocity"] ** 2
+                start = strength * energy(given["start_position"]) + 0.5 * mass * given["start_velocity"] ** 2
                 departure = np.abs(kinetic + potential - start)
             worst = departure.max(axis=0)
             limit = _BROKEN * kinetic.max(axis=0) + 1e-6 * np.maximum(1.0, np.abs(start))

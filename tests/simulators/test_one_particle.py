@@ -69,7 +69,7 @@ def verlet(slope, x, v, mass, dt, steps):
 
 @pytest.mark.parametrize("potential", POTENTIALS)
 def test_the_trajectory_is_the_textbook_one(potential):
-    row = {"start": 1.7, "mass": 2.5, "velocity": -0.3}
+    row = {"start_position": 1.7, "mass": 2.5, "start_velocity": -0.3}
     if potential == "harmonic":
         row["stiffness"] = 3.0
     observations = run({"potential": potential, "steps": 600, "points": 300, "timestep": 0.002}, row)
@@ -87,7 +87,7 @@ def test_the_trajectory_is_the_textbook_one(potential):
 def test_verlets_oscillator_is_a_cosine_of_its_own_frequency(mass, stiffness, start):
     """``w' = (2 / dt) asin(w dt / 2)``: the shadow of the harmonic oscillator is harmonic."""
     dt, frequency = 0.01, np.sqrt(stiffness / mass)
-    row = {"start": -start, "mass": mass, "stiffness": stiffness}
+    row = {"start_position": -start, "mass": mass, "stiffness": stiffness}
     observations = run({"steps": 20_000, "points": 200, "timestep": dt}, row)
     shifted = 2 / dt * np.arcsin(frequency * dt / 2)
     times = 1.0 * np.arange(1, 201)
@@ -105,7 +105,8 @@ def test_periods_converge_to_the_exact_ones(potential, start, period):
     """Quadrature of dx / v; the error of a second-order method falls with the square of the step."""
     coarse, fine = (
         run(
-            {"potential": potential, "steps": 2500 * k, "points": 10, "timestep": 0.002 / k}, {"start": start}
+            {"potential": potential, "steps": 2500 * k, "points": 10, "timestep": 0.002 / k},
+            {"start_position": start},
         )
         for k in (1, 2)
     )
@@ -116,9 +117,10 @@ def test_periods_converge_to_the_exact_ones(potential, start, period):
 
 def test_a_moving_start_has_the_same_period_as_a_release_at_its_turning_point():
     energy = POTENTIALS["double_well"].energy
-    row = {"start": 0.5, "velocity": float(np.sqrt(2 * (energy(-2.0) - energy(0.5))))}
+    row = {"start_position": 0.5, "start_velocity": float(np.sqrt(2 * (energy(-2.0) - energy(0.5))))}
     moving, resting = (
-        run({"potential": "double_well", "steps": 10_000, "points": 10}, r) for r in (row, {"start": -2})
+        run({"potential": "double_well", "steps": 10_000, "points": 10}, r)
+        for r in (row, {"start_position": -2})
     )
     # Verlet conserves an energy that differs from the true one by O(dt^2), by another amount at each start.
     assert moving.mean["period"][0] == pytest.approx(resting.mean["period"][0], abs=2e-6)
@@ -130,7 +132,7 @@ def test_the_energy_error_is_of_second_order(potential):
     errors = [
         run(
             {"potential": potential, "timestep": dt, "points": 1000, "steps": round(2 / dt / 1000) * 1000},
-            {"start": 1.3},
+            {"start_position": 1.3},
         ).mean["energy_error"][0]
         for dt in steps
     ]
@@ -140,17 +142,25 @@ def test_the_energy_error_is_of_second_order(potential):
 @pytest.mark.parametrize("potential", POTENTIALS)
 def test_a_trajectory_runs_backwards(potential):
     configuration = {"potential": potential, "steps": 1000, "points": 2}
-    there = run(configuration, {"start": 2.1, "mass": 1.7}).mean
+    there = run(configuration, {"start_position": 2.1, "mass": 1.7}).mean
     back = run(
         configuration,
-        {"start": there["position"][0, -1], "velocity": -there["velocity"][0, -1], "mass": 1.7},
+        {
+            "start_position": there["position"][0, -1],
+            "start_velocity": -there["velocity"][0, -1],
+            "mass": 1.7,
+        },
     ).mean
     assert back["position"][0, -1] == pytest.approx(2.1, abs=1e-9)
     assert back["velocity"][0, -1] == pytest.approx(0, abs=1e-9)
 
 
 def test_a_particle_without_a_turning_point_has_no_period_and_disturbs_no_neighbour():
-    rows = [{"start": 1.5}, {"start": 0.95}, {"start": 2.0}]  # the second has positive energy
+    rows = [
+        {"start_position": 1.5},
+        {"start_position": 0.95},
+        {"start_position": 2.0},
+    ]  # the second has positive energy
     configuration = {"potential": "lennard_jones", "steps": 8000, "points": 8}
     together = run(configuration, *rows)
     assert np.isnan(together.mean["period"][1])
@@ -165,16 +175,16 @@ def test_a_particle_without_a_turning_point_has_no_period_and_disturbs_no_neighb
 def test_a_batch_is_more_than_one_kernel():
     starts = np.linspace(-3, 3, 150) + 0.01
     configuration = {"potential": "rugged", "steps": 400, "points": 4}
-    many = run(configuration, *({"start": float(s)} for s in starts))
+    many = run(configuration, *({"start_position": float(s)} for s in starts))
     for k in (0, 63, 64, 149):
-        alone = run(configuration, {"start": float(starts[k])})
+        alone = run(configuration, {"start_position": float(starts[k])})
         np.testing.assert_array_equal(alone.mean["position"][0], many.mean["position"][k])
         np.testing.assert_array_equal(alone.mean["energy_error"][0], many.mean["energy_error"][k])
 
 
 def test_a_step_too_long_fails_alone_and_says_so():
     configuration = {"potential": "lennard_jones", "steps": 2000, "points": 20, "timestep": 0.1}
-    observations = run(configuration, {"start": 0.75}, {"start": 1.13})
+    observations = run(configuration, {"start_position": 0.75}, {"start_position": 1.13})
     assert list(observations.failures) == [0]
     assert observations.failures[0].reason == "energy not conserved"
     assert "timestep = 0.1" in observations.failures[0].message
@@ -186,6 +196,6 @@ def test_refuses_what_it_cannot_simulate():
     with pytest.raises(ValidationError, match="multiple of points = 7"):
         OneParticle(steps=100, points=7)
     with pytest.raises(InvalidInputError, match="timestep"):
-        OneParticle(timestep=0.2).complete({"start": 1, "stiffness": 100})
+        OneParticle(timestep=0.2).complete({"start_position": 1, "stiffness": 100})
     with pytest.raises(InvalidInputError, match="stiffness"):
-        OneParticle(potential="rugged").complete({"start": 1, "stiffness": 1})
+        OneParticle(potential="rugged").complete({"start_position": 1, "stiffness": 1})

@@ -16,7 +16,7 @@ PLUGINS = find("simulators", Simulator)
 EXAMPLES = {
     "harmonic": ({"samples": 50}, {"stiffness": 2.0}),
     "lj_cluster": ({"steps": 640, "points": 64, "trajectory": "positions_and_velocities"}, {"epsilon": 2.0}),
-    "one_particle": ({"steps": 6400, "points": 64}, {"start": -2.0, "stiffness": 3.0}),
+    "one_particle": ({"steps": 6400, "points": 64}, {"start_position": -2.0, "stiffness": 3.0}),
     "sleeping": ({}, {"seconds": 0.001}),
     "slit_electrolyte": (
         {"ions": 40, "steps": 640},
