@@ -70,12 +70,19 @@ def twice_kinetic_energy(ions, d):
 
 
 @inline
-def advance_positions(ions, d, step):
-    """From one set of forces to the next positions: the two half kicks between, drift, noise, drift."""
+def advance_positions(ions, d, step, first=0):
+    """From one set of forces to the next positions: the two half kicks between, drift, noise, drift.
+
+    Args:
+        ions: an `Ions`, or a stretch of one.
+        d: a `Dynamics`.
+        step: names the noise.
+        first: lane at which the stretch begins.
+    """
     kick, drift = splat(d.half_kick + d.half_kick), splat(d.half_drift)
     keep, noise = splat(d.keep), splat(d.noise)
     for j in range(0, ions.x.size, LANES):
-        a, b, c = gaussians(lanes() + splat(np.int32(j)), step, NOISE, d.key0, d.key1)
+        a, b, c = gaussians(lanes() + splat(np.int32(first + j)), step, NOISE, d.key0, d.key1)
         vx = fma(load(ions.fx, j), kick, load(ions.vx, j))
         vy = fma(load(ions.fy, j), kick, load(ions.vy, j))
         vz = fma(load(ions.fz, j), kick, load(ions.vz, j))

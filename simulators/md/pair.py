@@ -123,21 +123,48 @@ def pair_forces(x, y, z, fx, fy, fz, table, cations):
         table: a `PairTable`.
         cations: the first lane that is not a cation's, a multiple of `ROWS`.
     """
-    threshold = splat(table.threshold)
-    for i in range(0, x.size, ROWS):
+    tile_forces(x, y, z, fx, fy, fz, table, cations, 0, x.size, 0, x.size)
+
+
+@inline
+def tile_forces(x, y, z, fx, fy, fz, table, cations, first_row, last_row, first_column, last_column):
+    """Add the forces between the pairs of ions i < j with i in some rows and j in some columns.
+
+    Args:
+        x: and so on up to ``cations``, as for `pair_forces`.
+        y: likewise.
+        z: likewise.
+        fx: likewise.
+        fy: likewise.
+        fz: likewise.
+        table: likewise.
+        cations: likewise.
+        first_row: a multiple of `ROWS`.
+        last_row: the row after the last one, a multiple of `ROWS`.
+        first_column: a multiple of `LANES`, at most the block of the first row or at least the last row.
+        last_column: the column after the last one, a multiple of `LANES`.
+    """
+    threshold, zero = splat(table.threshold), splat(_ZERO)
+    for i in range(first_row, last_row, ROWS):
         coulomb, core = table.coulomb_anion, table.core_anion
         if i < cations:
             coulomb, core = table.coulomb_cation, table.core_cation
-        block = i // LANES * LANES
-        fx0, fy0, fz0 = _row_in_block(x, y, z, fx, fy, fz, i, block, coulomb, core, threshold)
-        fx1, fy1, fz1 = _row_in_block(x, y, z, fx, fy, fz, i + 1, block, coulomb, core, threshold)
-        fx2, fy2, fz2 = _row_in_block(x, y, z, fx, fy, fz, i + 2, block, coulomb, core, threshold)
-        fx3, fy3, fz3 = _row_in_block(x, y, z, fx, fy, fz, i + 3, block, coulomb, core, threshold)
+        block, start = i // LANES * LANES, first_column
+        fx0, fy0, fz0 = zero, zero, zero
+        fx1, fy1, fz1 = zero, zero, zero
+        fx2, fy2, fz2 = zero, zero, zero
+        fx3, fy3, fz3 = zero, zero, zero
+        if block >= first_column:
+            start = block + LANES
+            fx0, fy0, fz0 = _row_in_block(x, y, z, fx, fy, fz, i, block, coulomb, core, threshold)
+            fx1, fy1, fz1 = _row_in_block(x, y, z, fx, fy, fz, i + 1, block, coulomb, core, threshold)
+            fx2, fy2, fz2 = _row_in_block(x, y, z, fx, fy, fz, i + 2, block, coulomb, core, threshold)
+            fx3, fy3, fz3 = _row_in_block(x, y, z, fx, fy, fz, i + 3, block, coulomb, core, threshold)
         x0, y0, z0 = splat(x[i]), splat(y[i]), splat(z[i])
         x1, y1, z1 = splat(x[i + 1]), splat(y[i + 1]), splat(z[i + 1])
         x2, y2, z2 = splat(x[i + 2]), splat(y[i + 2]), splat(z[i + 2])
         x3, y3, z3 = splat(x[i + 3]), splat(y[i + 3]), splat(z[i + 3])
-        for j in range(block + LANES, x.size, LANES):
+        for j in range(start, last_column, LANES):
             xj, yj, zj = load(x, j), load(y, j), load(z, j)
             gx, gy, gz = load(fx, j), load(fy, j), load(fz, j)
             qj, sj = load(coulomb, j), load(core, j)

@@ -44,14 +44,20 @@ class Slit(NamedTuple):
 
 
 @inline
-def _all_forces(ions, table, slit):
-    """Walls, far images, then pairs; overwrites the forces."""
-    kappa, half_gap = splat(slit.kappa), splat(slit.half_gap)
+def sum_moments(ions, slit):
+    """What the ions are to far images: overwrites the slit's moments."""
     to_t = splat(slit.kappa / slit.half_gap)
     for k in range(0, RANK * LANES, LANES):
         store(slit.moments, k, splat(_ZERO))
     for j in range(0, ions.x.size, LANES):
         add_moments(slit.moments, to_float(load(ions.z, j)) * to_t, load(ions.charge, j))
+
+
+@inline
+def forces_of_one(ions, slit):
+    """Far images, from the slit's moments, and walls; overwrites the forces."""
+    kappa, half_gap = splat(slit.kappa), splat(slit.half_gap)
+    to_t = splat(slit.kappa / slit.half_gap)
     fields(slit.moments, slit.rows, slit.field)
     for j in range(0, ions.x.size, LANES):
         z = to_float(load(ions.z, j))
@@ -60,7 +66,28 @@ def _all_forces(ions, table, slit):
         store(ions.fz, j, fma(load(ions.charge, j), _series(slit.field, z * to_t), walls))
         store(ions.fx, j, splat(_ZERO))
         store(ions.fy, j, splat(_ZERO))
+
+
+@inline
+def _all_forces(ions, table, slit):
+    """Far images and walls, then pairs; overwrites the forces."""
+    sum_moments(ions, slit)
+    forces_of_one(ions, slit)
     pair_forces(ions.x, ions.y, ions.height, ions.fx, ions.fy, ions.fz, table, slit.first_anion)
+
+
+@inline
+def look(tally, ions, slit, constants, step):
+    """Count the ions, and say whether all is well with them."""
+    heat = twice_kinetic_energy(ions, constants)
+    if not np.isfinite(heat):
+        return NOT_FINITE
+    # A sum of squares of 3 n Gaussians is never this large: two ions overlapped.
+    if heat > 6 * slit.ions + 200:
+        return TOO_HOT
+    if not count(tally, ions, slit, heat, step):
+        return OUTSIDE
+    return FINE
 
 
 @compiled
@@ -103,14 +130,9 @@ def advance(ions, table, slit, constants, tally, first, last, every):
     """
     for step in range(first, last):
         if step % every == 0:
-            heat = twice_kinetic_energy(ions, constants)
-            if not np.isfinite(heat):
-                return NOT_FINITE, step
-            # A sum of squares of 3 n Gaussians is never this large: two ions overlapped.
-            if heat > 6 * slit.ions + 200:
-                return TOO_HOT, step
-            if not count(tally, ions, slit, heat, step):
-                return OUTSIDE, step
+            code = look(tally, ions, slit, constants, step)
+            if code != FINE:
+                return code, step
         advance_positions(ions, constants, step)
         _all_forces(ions, table, slit)
     return FINE, last
