@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from simulators.batch.decomposed import DecomposedSimulator, TeamKeeper
 from simulators.batch.keeping import Keeper, open_keeper
-from simulators.batch.simulator import BACKEND, BatchSimulator
+from simulators.batch.simulator import BACKEND
 from simulators.batch.threads import over_threads
-from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
+from simulators.contract import (
+    Coordinate,
+    Failure,
+    InvalidInputError,
+    Keep,
+    Observations,
+    Output,
+    Parameter,
+    Progress,
+)
 from simulators.contract.simulator import Array, Seeds
 from simulators.md.composition import AVOGADRO, WALL_IONS, Composition, compose, lattice_shape
 from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
-    from simulators.md.replica import Plan
+    from simulators.md.replica import Plan, Replica
 
 _SMALLER = "min(cation_diameter, anion_diameter)"
 _LARGER = "max(cation_diameter, anion_diameter)"
@@ -40,7 +51,7 @@ def _edges() -> dict[str, list[float]]:
     return {"gap": gap.tolist(), _SMALLER: smaller.tolist(), _LARGER: larger.tolist()}
 
 
-class SlitElectrolyte(BatchSimulator):
+class SlitElectrolyte(DecomposedSimulator):
     """Ions as charged soft spheres in a dielectric continuum between hard, perhaps charged, walls.
 
     Langevin dynamics at 298 K, relative permittivity 80 everywhere (Bjerrum length 0.714 nm). Pairs:
@@ -160,7 +171,46 @@ class SlitElectrolyte(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, a replica to a thread."""
-        from simulators.md.replica import Replica, check_start, warm_up
+        from simulators.md.replica import Replica, warm_up
+
+        def one(inputs: Mapping[str, float], index: int, report: Progress) -> tuple[Replica, Failure | None]:
+            replica = Replica(self._plan(inputs), int(seeds[index]))
+            return replica, replica.run(report, self._keeper(keep, index, inputs))
+
+        warm_up()  # compiling is no part of any replica's cost
+        return self._batch(inputs, threads, progress, keep, one)
+
+    def on_ranks(
+        self,
+        team: Any,
+        inputs: Array,
+        seeds: Seeds,
+        threads: int,
+        progress: Progress | None,
+        keep: Keep | None,
+    ) -> Observations:
+        """Simulate a batch, each replica over all ranks of a team and so many threads of each."""
+        from simulators.md.slit_team import TeamReplica, warm_up
+
+        def one(inputs: Mapping[str, float], index: int, report: Progress) -> tuple[Replica, Failure | None]:
+            with closing(TeamReplica(self._plan(inputs), int(seeds[index]), team, threads)) as replica:
+                ours = self._keeper(keep, index, inputs) if team.rank == 0 else None
+                return replica, replica.run(report, TeamKeeper(team, ours))
+
+        warm_up()
+        observations = self._batch(inputs, 1, progress, keep, one)
+        observations.cpu_seconds = team.allreduce(observations.cpu_seconds)
+        return observations
+
+    def _batch(
+        self,
+        inputs: Array,
+        threads: int,
+        progress: Progress | None,
+        keep: Keep | None,
+        run: Callable[[Mapping[str, float], int, Progress], tuple[Replica, Failure | None]],
+    ) -> Observations:
+        from simulators.md.replica import check_start
 
         rows = self.rows(inputs)
         for index, frame in (keep.starts if keep is not None else {}).items():
@@ -172,8 +222,7 @@ class SlitElectrolyte(BatchSimulator):
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
-            replica = Replica(self._plan(rows[index]), int(seeds[index]))
-            failure = replica.run(report, self._keeper(keep, index, rows[index]))
+            replica, failure = run(rows[index], index, report)
             if failure is not None:
                 observations.failures[index] = failure
                 return
@@ -184,7 +233,6 @@ class SlitElectrolyte(BatchSimulator):
                 observations.mean[name][index] = mean * factor
                 observations.stderr[name][index] = error * factor
 
-        warm_up()  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress)
         return observations
 

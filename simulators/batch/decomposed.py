@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypeVar
 
+from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 
+from simulators.batch.keeping import Arrays, Keeper
 from simulators.batch.simulator import BatchSimulator
-from simulators.contract import Keep, Observations, Progress
+from simulators.contract import Frame, Keep, Observations, Progress
 from simulators.contract.simulator import Array, Seeds
+
+Answer = TypeVar("Answer")
 
 
 class DecomposedSimulator(BatchSimulator):
@@ -55,3 +60,62 @@ class DecomposedSimulator(BatchSimulator):
         Returns:
             the observations, complete on rank 0 of the team.
         """
+
+
+class TeamKeeper(Keeper):
+    """The keeper of a replica that is spread over a team: rank 0 has the files, and all go the same way.
+
+    What `visit` is given is called on all ranks, since to make a frame may take all of them.
+
+    Args:
+        team: an mpi4py communicator.
+        keeper: of rank 0; ``None`` on the others.
+    """
+
+    def __init__(self, team: Any, keeper: Keeper | None) -> None:
+        self._team, self._keeper = team, keeper
+        self.start = team.bcast(keeper.start if keeper is not None else None)
+
+    def resume(self) -> tuple[int, Arrays] | None:
+        """What rank 0 found."""
+        return self._told(lambda keeper: keeper.resume())
+
+    def next_stop(self, step: int) -> int:
+        """The next step at which rank 0 has anything due."""
+        return self._told(lambda keeper: keeper.next_stop(step))
+
+    def wants_frame(self, step: int) -> bool:
+        """Whether rank 0 has a frame due."""
+        return self._told(lambda keeper: keeper.wants_frame(step))
+
+    def wants_row(self, step: int) -> bool:
+        """Whether rank 0 has a row due."""
+        return self._told(lambda keeper: keeper.wants_row(step))
+
+    def wants_checkpoint(self, step: int) -> bool:
+        """Whether rank 0 has a checkpoint due."""
+        return self._told(lambda keeper: keeper.wants_checkpoint(step))
+
+    def frame(self, frame: Frame) -> None:
+        """Rank 0 writes a frame."""
+        if self._keeper is not None:
+            self._keeper.frame(frame)
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """Rank 0 writes a row."""
+        if self._keeper is not None:
+            self._keeper.row(step, values)
+
+    def save(self, step: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Rank 0 writes a checkpoint."""
+        if self._keeper is not None:
+            self._keeper.save(step, arrays)
+
+    def close(self) -> None:
+        """Rank 0 closes its files."""
+        if self._keeper is not None:
+            self._keeper.close()
+
+    def _told(self, ask: Callable[[Keeper], Answer]) -> Answer:
+        answer: Answer = self._team.bcast(ask(self._keeper) if self._keeper is not None else None)
+        return answer

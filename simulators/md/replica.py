@@ -334,23 +334,26 @@ def check_start(plan: Plan, frame: Frame) -> None:
         )
 
 
+SMALL = Plan(
+    gap=3.0,
+    cation_valency=1,
+    anion_valency=-1,
+    cation_diameter=0.7,
+    anion_diameter=0.7,
+    composition=Composition(8, 8, 10.0, 0.0),
+    wall="dummy",
+    timestep=0.005,
+    steps=1,
+    equilibration=0,
+    every=1,
+    near=0.3,
+    far=0.7,
+    narrow_bins=1,
+    wide_bins=1,
+)
+"""A step of a few ions, to compile with."""
+
+
 def warm_up() -> None:
     """Compile, or load from the cache, everything that a replica needs."""
-    plan = Plan(
-        gap=3.0,
-        cation_valency=1,
-        anion_valency=-1,
-        cation_diameter=0.7,
-        anion_diameter=0.7,
-        composition=Composition(8, 8, 10.0, 0.0),
-        wall="dummy",
-        timestep=0.005,
-        steps=1,
-        equilibration=0,
-        every=1,
-        near=0.3,
-        far=0.7,
-        narrow_bins=1,
-        wide_bins=1,
-    )
-    Replica(plan, 0).run(lambda fraction: None)
+    Replica(SMALL, 0).run(lambda fraction: None)
