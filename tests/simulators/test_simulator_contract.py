@@ -14,8 +14,25 @@ PLUGINS = find("simulators", Simulator)
 
 # A quick configuration and one set of inputs for each kind: a new simulator adds its line here.
 EXAMPLES = {
+    "command": (
+        {
+            "command": ["python", "-c", "print({stiffness} + {seed})"],
+            "parameters": {"stiffness": {"low": 0, "high": 9}},
+            "results": {"sum": {"match": r"(\S+)"}},
+        },
+        {"stiffness": 2.0},
+    ),
+    "python": (
+        {
+            "function": "calendar:isleap",
+            "parameters": {"year": {"low": 1583, "high": 9999, "integer": True}},
+            "results": {"leap": {}},
+        },
+        {"year": 2024},
+    ),
     "harmonic": ({"samples": 50}, {"stiffness": 2.0}),
     "lj_cluster": ({"steps": 640, "points": 64, "trajectory": "positions_and_velocities"}, {"epsilon": 2.0}),
+    "mueller_brown": ({"steps": 3200}, {"temperature": 15.0}),
     "one_particle": ({"steps": 6400, "points": 64}, {"start_position": -2.0, "stiffness": 3.0}),
     "sleeping": ({}, {"seconds": 0.001}),
     "slit_electrolyte": (
