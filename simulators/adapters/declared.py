@@ -31,11 +31,6 @@ def fault(message: str, *within: str | int) -> PydanticCustomError:
     return PydanticCustomError("misconfigured", "{message}", {"message": message, "within": within})
 
 
-def fault(message: str, *within: str | int) -> PydanticCustomError:
-    """What to raise for a mistake that stands at these keys below the place that is validated."""
-    return PydanticCustomError("misconfigured", "{message}", {"message": message, "within": within})
-
-
 class Part(BaseModel):
     """Base of what is declared: immutable, and a mistyped key is an error."""
 
