@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -63,7 +63,9 @@ class SlitElectrolyte(DecomposedSimulator):
     """
 
     kind: Literal["slit_electrolyte"] = "slit_electrolyte"
-    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    backend: Literal["cpu", "mpi", "cuda"] = Field(
+        "cpu", description=f"{BACKEND}, 'mpi', over processes, or 'cuda', on a graphics card"
+    )
     wall: Literal["dummy", "current"] = Field(
         "dummy",
         description="repulsion of the walls: 'dummy', an ion's diameter from half a diameter behind the wall "
@@ -210,31 +212,73 @@ class SlitElectrolyte(DecomposedSimulator):
         keep: Keep | None,
         run: Callable[[Mapping[str, float], int, Progress], tuple[Replica, Failure | None]],
     ) -> Observations:
-        from simulators.md.replica import check_start
-
-        rows = self.rows(inputs)
-        for index, frame in (keep.starts if keep is not None else {}).items():
-            check_start(self._plan(rows[index]), frame)
-        observations = self.nothing_yet(inputs)
-        used = np.array([self.composition(row) for row in rows]).reshape(-1, 4).T
-        observations.used.update(zip(("cations", "anions", "side", "surface_charge"), used, strict=True))
-        observations.used["temperature"] = np.full(len(rows), np.nan)
+        rows, observations = self.rows(inputs), self._begun(inputs, keep)
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
-            replica, failure = run(rows[index], index, report)
-            if failure is not None:
-                observations.failures[index] = failure
-                return
-            observations.used["temperature"][index] = replica.temperature
-            correction = self._correction(rows[index])
-            for name, (mean, error) in replica.estimates().items():
-                factor = 1.0 if name == "density_anion" else correction
-                observations.mean[name][index] = mean * factor
-                observations.stderr[name][index] = error * factor
+            self._observe(observations, index, rows[index], *run(rows[index], index, report))
 
         over_threads(observations, simulate, threads=threads, progress=progress)
         return observations
+
+    def on_gpu(
+        self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch on a graphics card, as many replicas at once as its memory holds."""
+        from simulators.md.cuda.device import chunks, find_card
+
+        card = find_card()
+        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.slit_replicas import SlitReplicas, bytes_each
+        from simulators.md.replica import Replica, warm_up
+
+        rows, observations = self.rows(inputs), self._begun(inputs, keep)
+        plans = [self._plan(row) for row in rows]
+        warm_up()
+        for indices in chunks(len(rows), bytes_each(plans), card) if rows else []:
+
+            def report(fraction: float, now: range = indices) -> None:
+                if progress is not None:
+                    progress((now.start + fraction * len(now)) / len(rows))
+
+            with costs(observations, indices), ExitStack() as files:
+                replicas = [Replica(plans[k], int(seeds[k])) for k in indices]
+                keepers = [files.enter_context(self._keeper(keep, k, rows[k])) for k in indices]
+                failures = SlitReplicas(replicas, keepers).run(report)
+                for k, (index, replica) in enumerate(zip(indices, replicas, strict=True)):
+                    self._observe(observations, index, rows[index], replica, failures.get(k))
+        return observations
+
+    def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
+        """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
+        from simulators.md.replica import check_start
+
+        rows, observations = self.rows(inputs), self.nothing_yet(inputs)
+        for index, frame in (keep.starts if keep is not None else {}).items():
+            check_start(self._plan(rows[index]), frame)
+        used = np.array([self.composition(row) for row in rows]).reshape(-1, 4).T
+        observations.used.update(zip(("cations", "anions", "side", "surface_charge"), used, strict=True))
+        observations.used["temperature"] = np.full(len(rows), np.nan)
+        return observations
+
+    def _observe(
+        self,
+        observations: Observations,
+        index: int,
+        inputs: Mapping[str, float],
+        replica: Replica,
+        failure: Failure | None,
+    ) -> None:
+        """Write down what came of a replica."""
+        if failure is not None:
+            observations.failures[index] = failure
+            return
+        observations.used["temperature"][index] = replica.temperature
+        correction = self._correction(inputs)
+        for name, (mean, error) in replica.estimates().items():
+            factor = 1.0 if name == "density_anion" else correction
+            observations.mean[name][index] = mean * factor
+            observations.stderr[name][index] = error * factor
 
     def _keeper(self, keep: Keep | None, index: int, inputs: Mapping[str, float]) -> Keeper:
         cations, anions, _, _ = self.composition(inputs)

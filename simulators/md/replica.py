@@ -80,6 +80,11 @@ class Plan:
     wide_bins: int
 
 
+def fine_bins(plan: Plan) -> int:
+    """How many bins of equal width count the cations from a wall to the mid-plane."""
+    return int(plan.gap / 2 / (_FINE_BIN * plan.cation_diameter)) + 1
+
+
 class Replica:
     """A replica: lengths are in units of the smaller diameter, times in tau, energies in kT."""
 
@@ -121,7 +126,7 @@ class Replica:
         fine_width = _FINE_BIN * plan.cation_diameter
         return Tally(
             profile=np.zeros((BLOCKS, 2, 2, 1 + plan.narrow_bins + plan.wide_bins), np.int64),
-            fine=np.zeros((BLOCKS, int(plan.gap / 2 / fine_width) + 1), np.int64),
+            fine=np.zeros((BLOCKS, fine_bins(plan)), np.int64),
             middle=np.zeros(BLOCKS, np.int64),
             heat=np.zeros(BLOCKS),
             looks=np.zeros(BLOCKS, np.int64),
@@ -157,15 +162,11 @@ class Replica:
 
     def run(self, report: Callable[[float], None], keeper: Keeper | None = None) -> Failure | None:
         """All steps, from the checkpoint on if there is one; the reason where the replica went wrong."""
-        steps, step = self.plan.steps, 0
+        steps = self.plan.steps
         with keeper or open_keeper(None, 0, steps) as keeper:
-            if (found := keeper.resume()) is not None:
-                step = self._restore(*found)
-            else:
-                self._begin(keeper.start)
+            step = self.begin(keeper)
             while True:
-                frame = partial(self.frame, step)
-                keeper.visit(step, frame=frame, row=self.thermodynamics, state=self._state)
+                self.visit(keeper, step)
                 if step == steps:
                     return None
                 good = self._motion()
@@ -173,9 +174,21 @@ class Replica:
                 if code != FINE:
                     for array, before in zip(self.ions, good, strict=True):
                         array[:] = before
-                    return self._failure(code, last, self.frame(step))
+                    return self.failure(code, last, self.frame(step))
                 step = last
                 report(step / steps)
+
+    def begin(self, keeper: Keeper) -> int:
+        """The checkpoint's state and step if there is one, else velocities and forces of the first step."""
+        if (found := keeper.resume()) is not None:
+            return self._restore(*found)
+        self._begin(keeper.start)
+        return 0
+
+    def visit(self, keeper: Keeper, step: int) -> None:
+        """Keep whatever is due."""
+        frame = partial(self.frame, step)
+        keeper.visit(step, frame=frame, row=self.thermodynamics, state=self._state)
 
     @property
     def _stretch(self) -> int:
@@ -188,7 +201,8 @@ class Replica:
         ended: tuple[int, int] = advance(*tables, first, last, self.plan.every)
         return ended
 
-    def _failure(self, code: int, step: int, frame: Frame) -> Failure:
+    def failure(self, code: int, step: int, frame: Frame) -> Failure:
+        """What to say of a replica that ended so at a step, with its last good frame."""
         reason, what = _REASONS[code]
         safe = min(0.01, self.plan.timestep / 2)
         said = f"timestep = {self.plan.timestep:g} tau: {what} at step {step}"

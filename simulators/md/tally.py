@@ -44,6 +44,18 @@ class Tally(NamedTuple):
     middle_half_width: float
 
 
+def bin_of(distance, near, narrow, narrow_bins, far, wide, last):
+    """The bin of `Tally.profile` that a distance from the wall lies in; ``last`` is its last one."""
+    if distance < near:
+        return 0
+    if distance < far:
+        return 1 + min(int((distance - near) / narrow), narrow_bins - 1)
+    return min(1 + narrow_bins + int((distance - far) / wide), last)
+
+
+_bin_of = inline(bin_of)
+
+
 @inline
 def count(tally, ions, slit, heat, step):
     """Add the ions to the block that the step lies in.
@@ -67,12 +79,7 @@ def count(tally, ions, slit, heat, step):
             return False
         if not counting:
             continue
-        if distance < tally.near:
-            k = 0
-        elif distance < tally.far:
-            k = 1 + min(int((distance - tally.near) / tally.narrow), tally.narrow_bins - 1)
-        else:
-            k = min(1 + tally.narrow_bins + int((distance - tally.far) / tally.wide), last)
+        k = _bin_of(distance, tally.near, tally.narrow, tally.narrow_bins, tally.far, tally.wide, last)
         species = 0 if i < slit.first_anion else 1
         tally.profile[block, species, 1 if z > 0 else 0, k] += 1
         if species == 0:
