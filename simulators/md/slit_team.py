@@ -11,6 +11,7 @@ Sums are taken in a fixed order, so that the numbers depend on how many ranks th
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from simulators.md.pair import ROWS, tile_forces
 from simulators.md.replica import SMALL, Plan, Replica
 from simulators.md.slit import FINE, Slit, forces_of_one, look, sum_moments
 from simulators.md.tally import Tally
-from simulators.md.vector import LANES, as_int, compiled, load, splat, store
+from simulators.md.vector import LANES, aligned, as_int, compiled, load, splat, store
 
 PARTS = 4
 """Parts of a tile, each with forces of its own: as many threads of a rank can be of use."""
@@ -199,11 +200,11 @@ class TeamReplica(Replica):
         )
         self._own_tally = _copy(self.tally)
         self._heats = np.zeros((ranks, self.tally.heat.size))
-        self._buffers = np.zeros((PARTS, 3, lanes), np.float32)
-        self._outbox = np.zeros((3, self._own.x.size), np.int32)
+        self._buffers = _room((PARTS, 3, lanes), np.float32)
+        self._outbox = _room((3, self._own.x.size), np.int32)
         self._diagonal = tile_of(self._edges, rank, rank, shared=False)
         reach = ranks // 2
-        self._inboxes = np.zeros((reach, 3, self._own.x.size), np.float32)
+        self._inboxes = _room((reach, 3, self._own.x.size), np.float32)
         self._neighbours = [self._neighbour(distance) for distance in range(1, reach + 1)]
         before = [(rank - distance) % ranks for distance in range(1, reach + 1)]
         self._sends = [team.Send_init(self._outbox, q, tag=0) for q in before]
@@ -214,8 +215,8 @@ class TeamReplica(Replica):
         team, edges = self._team, self._edges
         theirs = (team.rank + distance) % team.size
         lanes = slice(int(edges[theirs]), int(edges[theirs + 1]))
-        places = np.zeros((3, lanes.stop - lanes.start), np.int32)
-        forces = np.zeros(places.shape, np.float32)
+        places = _room((3, lanes.stop - lanes.start), np.int32)
+        forces = _room(places.shape, np.float32)
         return Neighbour(
             lanes,
             tile_of(edges, team.rank, theirs, shared=2 * distance == team.size),
@@ -313,6 +314,10 @@ class TeamReplica(Replica):
             getattr(ours, name)[:] = getattr(self.tally, name) if rank == 0 else 0
         ours.heat[:], ours.looks[:] = self._heats[rank], self.tally.looks
         return step
+
+
+def _room(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    return aligned(math.prod(shape), dtype).reshape(shape)
 
 
 def _copy(tally: Tally) -> Tally:
