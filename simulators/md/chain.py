@@ -107,7 +107,7 @@ def model(native: Native) -> Model:
     return Model(
         native.bonds.astype(np.float32),
         native.angles.astype(np.float32),
-        np.stack([np.cos(dihedrals), np.sin(dihedrals)], axis=1).astype(np.float32),
+        np.ascontiguousarray(np.stack([np.cos(dihedrals), np.sin(dihedrals)], axis=1), np.float32),
         np.ascontiguousarray(native.contacts.T * BEAD, np.int32),
         (native.contact_distances**2).astype(np.float32),
         np.ascontiguousarray(native.others.T * BEAD, np.int32),
@@ -120,11 +120,20 @@ def room(beads: int, others: int) -> State:
     components = -(-3 * beads // 4) * 4 * LANES
     slots = (beads + 2) * LANES
     return State(
-        *(aligned(components, np.float32) for _ in range(4)),
-        np.zeros((others + 1, 2), np.int32),
-        np.zeros(1, np.int64),
-        *(aligned(3 * slots, np.float32) for _ in range(2)),
-        *(aligned(slots, np.float32) for _ in range(6)),
+        position=aligned(components, np.float32),
+        velocity=aligned(components, np.float32),
+        force=aligned(components, np.float32),
+        listed_at=aligned(components, np.float32),
+        pairs=np.zeros((others + 1, 2), np.int32),
+        length=np.zeros(1, np.int64),
+        directions=aligned(3 * slots, np.float32),
+        crossed=aligned(3 * slots, np.float32),
+        pull=aligned(slots, np.float32),
+        inverse=aligned(slots, np.float32),
+        cosine=aligned(slots, np.float32),
+        inverse_sine=aligned(slots, np.float32),
+        bend=aligned(slots, np.float32),
+        twist=aligned(slots, np.float32),
     )
 
 
@@ -270,7 +279,7 @@ def all_forces(m, s):
 @inline
 def list_pairs(m, s):
     """List the pairs within reach in any lane, in the order that they have always."""
-    reach, length = splat(_REACH_SQUARE), 0
+    reach, length = splat(_REACH_SQUARE), np.intp(0)
     for k in range(len(m.others)):
         i, j = np.intp(m.others[k, 0]), np.intp(m.others[k, 1])
         x, y, z = apart(s.position, i, j)
