@@ -70,9 +70,10 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: without the interpreter's lock, kept on disk.
 
     numba takes a kept function for current as long as its own file is; the name under which it is kept
-    says from which sources of this folder it was made, since all of them are compiled into it.
+    says from which sources of this folder and of its own it was made, since they are compiled into it.
     """
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    folders = {Path(__file__).parent, Path(function.__code__.co_filename).parent}
+    sources = sorted({source for folder in folders for source in folder.rglob("*.py")})
     digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     function.__qualname__ = f"{function.__qualname__}_{digest[:12]}"
     return njit(function, cache=True, nogil=True, error_model="numpy")

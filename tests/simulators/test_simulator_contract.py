@@ -14,6 +14,10 @@ PLUGINS = find("simulators", Simulator)
 
 # A quick configuration and one set of inputs for each kind: a new simulator adds its line here.
 EXAMPLES = {
+    "gene_circuit": (
+        {"points": 501},
+        {"g4": 5, "alpha": 2, "beta": 900, "Kphi": 4, "n": 2, "aT": 3000, "aL": 4000, "KT": 2500, "KP": 2500},
+    ),
     "command": (
         {
             "command": ["python", "-c", "print({stiffness} + {seed})"],
@@ -30,6 +34,8 @@ EXAMPLES = {
         },
         {"year": 2024},
     ),
+    "double_well_escape": ({"steps": 2000, "timestep": 0.02}, {"barrier": 1.0}),
+    "charged_sphere": ({"steps": 640}, {"epsilon_inside": 2, "sphere_charge": -20}),
     "harmonic": ({"samples": 50}, {"stiffness": 2.0}),
     "lj_cluster": ({"steps": 640, "points": 64, "trajectory": "positions_and_velocities"}, {"epsilon": 2.0}),
     "mueller_brown": ({"steps": 3200}, {"temperature": 15.0}),
