@@ -37,6 +37,9 @@ _NARROW_BINS, _WIDE_BINS = 33, 24
 _NEAR, _FAR = 0.39, 1.05
 """The layer at contact, in diameters from the wall: no ion comes nearer, and structure fades beyond."""
 
+_FEWEST = 16
+"""Ions to a rank: the lanes of a vector."""
+
 _WALL_IONS = f"2 * {WALL_IONS:.10g} * surface_charge / (gap * cation_valency)"
 _CATIONS = f"-concentration * anion_valency / cation_valency - {_WALL_IONS}"
 
@@ -132,6 +135,13 @@ class SlitElectrolyte(DecomposedSimulator):
                 self.ions,
                 f"makes walls of {side:.3g} nm, narrower than the nearest images need",
                 f"at least {enough}",
+            )
+        if cations + anions < _FEWEST * self.ranks_per_replica:
+            raise InvalidInputError(
+                "ranks_per_replica",
+                self.ranks_per_replica,
+                f"too many for {cations + anions} ions",
+                f"at most {(cations + anions) // _FEWEST}",
             )
         across, layers = lattice_shape(gap, side, larger)
         if cations + anions > across * across * layers:

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.contract import InvalidInputError
 from simulators.md.ions import Ions
 from simulators.md.langevin import advance_positions
 from simulators.md.pair import ROWS, tile_forces
@@ -186,10 +185,6 @@ class TeamReplica(Replica):
         super().__init__(plan, seed)
         self._team = team
         lanes, ranks, rank = self.ions.x.size, team.size, team.rank
-        if lanes < ranks * LANES:
-            raise InvalidInputError(
-                "ranks_per_replica", ranks, f"too many for {lanes} ions", f"at most {lanes // LANES}"
-            )
         self._edges = np.rint(np.linspace(0, lanes / LANES, ranks + 1)).astype(np.int64) * LANES
         self._first = int(self._edges[rank])
         own = slice(self._first, int(self._edges[rank + 1]))

@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from simulators import InvalidInputError, SimulatorError
 from simulators.batch import mpi
+from simulators.batch.keeping import read_frame
 from simulators.batch.simulator import BatchSimulator
-from simulators.contract import Coordinate, Failure, Keep, Output, Parameter
+from simulators.contract import Coordinate, Failure, Frame, Keep, Output, Parameter
+from simulators.md.slit_team import tile_of
 from simulators.slit_electrolyte import SlitElectrolyte
 
 pytestmark = [
@@ -215,3 +221,101 @@ def test_a_simulator_that_cannot_be_sent_is_named():
 
     with pytest.raises(SimulatorError, match="cannot be sent"):
         run(Local(), [0])
+
+
+# One slit over two ranks --------------------------------------------------------------------------
+
+
+def team(steps=400, **configuration):
+    return SlitElectrolyte(
+        ions=200, steps=steps, backend="mpi", ranks=2, ranks_per_replica=2, **configuration
+    )
+
+
+def run_slit(simulator, seeds=(3,), inputs=INPUTS, **options):
+    row = simulator.complete(inputs)
+    return simulator.run(np.stack([row] * len(seeds)), np.array(seeds, np.uint64), **options)
+
+
+def test_a_slit_over_two_ranks_goes_where_one_rank_goes(tmp_path, nobody_left):
+    different = {**INPUTS, "cation_valency": 2, "cation_diameter": 0.5, "anion_diameter": 0.7}
+    del different["diameter"]
+    one = SlitElectrolyte(ions=200, steps=400)
+    keep = {"names": ("a", "b"), "frames": 40, "series": 40}
+    run_slit(one, (3, 4), different, keep=Keep(tmp_path / "one", **keep))
+    told = []
+    ranks = Keep(tmp_path / "two", **keep)
+    observations = run_slit(team(), (3, 4), different, keep=ranks, progress=told.append)
+    assert observations.failures == {}
+    for name in "ab":
+        for k in range(3):  # rounding grows afterwards
+            ours, theirs = (read_frame(tmp_path / n / f"{name}.gsd", k) for n in ("two", "one"))
+            np.testing.assert_allclose(ours.position, theirs.position, atol=1e-5)
+            np.testing.assert_allclose(ours.velocity, theirs.velocity, atol=1e-3)
+        ours, theirs = (pd.read_csv(tmp_path / n / f"{name}.csv") for n in ("two", "one"))
+        np.testing.assert_allclose(ours.iloc[:3], theirs.iloc[:3], rtol=1e-4)
+    counts = observations.mean["density_cation"] * np.diff(observations.edges["z"], axis=1)
+    assert counts.sum(axis=1) == pytest.approx(0.25 * 1.5, rel=1e-9)
+    assert observations.used["temperature"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_team_gives_the_same_bits_again_with_threads_and_after_an_interruption(tmp_path, nobody_left):
+    keep = {"names": ("a",), "frames": 50, "series": 70, "checkpoint": 100}
+    whole = run_slit(team(), keep=Keep(tmp_path / "whole", **keep))
+    threaded = run_slit(team(), threads=2)
+    assert_same(threaded, whole)
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    # What a kill between its checkpoints at 300 and 400 leaves.
+    (tmp_path / "part" / "a.checkpoint.previous.npz").replace(tmp_path / "part" / "a.checkpoint.npz")
+    assert_same(run_slit(team(), keep=Keep(tmp_path / "part", **keep)), whole)
+    ours, theirs = (tmp_path / n / "a.csv" for n in ("part", "whole"))
+    assert ours.read_bytes() == theirs.read_bytes()
+    for k in range(9):
+        ours, theirs = (read_frame(tmp_path / n / "a.gsd", k) for n in ("part", "whole"))
+        np.testing.assert_array_equal(ours.position, theirs.position)
+
+
+def test_a_team_fails_like_one(tmp_path, nobody_left):
+    crowded = np.zeros((200, 3))
+    crowded[:, 2] = np.linspace(-1.2, 1.2, 200)
+    keep = Keep(tmp_path, ("a", "b"), starts={0: Frame(0, crowded)})
+    observations = run_slit(team(), (3, 4), keep=keep)
+    assert list(observations.failures) == [0]
+    assert "at step 0" in observations.failures[0].message or "at step 10" in observations.failures[0].message
+    np.testing.assert_allclose(observations.failures[0].frame.position, crowded, atol=1e-6)
+    assert np.isfinite(observations.mean["mid_density"][1])
+
+
+def test_a_start_that_is_refused_is_refused_in_words(tmp_path, nobody_left):
+    keep = Keep(tmp_path, ("a",), starts={0: Frame(0, np.zeros((3, 3)))})
+    with pytest.raises(InvalidInputError, match="3 particles: this slit holds 200 ions"):
+        run_slit(team(), keep=keep)
+
+
+def test_teams_have_to_fit():
+    with pytest.raises(ValidationError, match="ranks = 3 is no multiple of ranks_per_replica = 2"):
+        SlitElectrolyte(backend="mpi", ranks=3, ranks_per_replica=2)
+    with pytest.raises(ValidationError, match="needs backend: mpi"):
+        SlitElectrolyte(ranks_per_replica=2)
+    simulator = SlitElectrolyte(ions=40, steps=640, backend="mpi", ranks=4, ranks_per_replica=4)
+    with pytest.raises(
+        InvalidInputError, match="ranks_per_replica = 4: too many for 40 ions; accepted: at most 2"
+    ):
+        simulator.complete(INPUTS)
+
+
+@given(st.integers(1, 9), st.integers(1, 40), st.integers(0, 2**31))
+@settings(max_examples=60, deadline=None)
+def test_tiles_hold_each_pair_once(ranks, blocks, seed):
+    edges = np.sort(np.random.default_rng(seed).integers(1, ranks + blocks, ranks + 1)) * 16
+    edges[0], lanes = 0, int(edges[-1])
+    pairs = np.zeros((lanes, lanes), int)
+    for ours in range(ranks):
+        for distance in range(ranks // 2 + 1):
+            theirs = (ours + distance) % ranks
+            tile = tile_of(edges, ours, theirs, shared=distance > 0 and 2 * distance == ranks)
+            assert (tile.rows % 4 == 0).all()
+            assert (np.diff(tile.rows) >= 0).all()
+            pairs[tile.rows[0] : tile.rows[-1], tile.columns[0] : tile.columns[1]] += 1
+    i, j = np.triu_indices(lanes, 1)
+    assert (pairs[i, j] == 1).all()
