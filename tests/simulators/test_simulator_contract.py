@@ -37,6 +37,10 @@ EXAMPLES = {
     "double_well_escape": ({"steps": 2000, "timestep": 0.02}, {"barrier": 1.0}),
     "charged_sphere": ({"steps": 640}, {"epsilon_inside": 2, "sphere_charge": -20}),
     "harmonic": ({"samples": 50}, {"stiffness": 2.0}),
+    "lennard_jones": (
+        {"particles": 64, "steps": 1100, "equilibration": 0.05, "cutoff": 2.0},
+        {"density": 0.8, "temperature": 1.2},
+    ),
     "lj_cluster": ({"steps": 640, "points": 64, "trajectory": "positions_and_velocities"}, {"epsilon": 2.0}),
     "mueller_brown": ({"steps": 3200}, {"temperature": 15.0}),
     "one_particle": ({"steps": 6400, "points": 64}, {"start_position": -2.0, "stiffness": 3.0}),

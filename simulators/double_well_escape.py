@@ -1,0 +1,107 @@
+"""Escape from a well by thermal motion: mean first-passage time over a barrier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from simulators.batch.simulator import BACKEND, BatchSimulator
+from simulators.batch.threads import over_threads
+from simulators.contract import InvalidInputError, Keep, Observations, Output, Parameter, Progress
+from simulators.contract.simulator import Array, Seeds
+
+_LONGEST = {"underdamped": 0.5, "overdamped": 0.25}
+"""A step times the frequency, or the relaxation rate, of the potential where it is ten kT high."""
+
+
+class DoubleWellEscape(BatchSimulator):
+    """Walkers in U(x) = h (x^2 - 1)^2 that set out from -1 with thermal velocities until they first reach 1.
+
+    Each begins again whenever it has arrived, so that passages and the time that they took are counted over
+    all walkers and steps, and nothing is lost in walkers that were still under way at the end. Reduced units.
+    Equations and measured accuracy: docs/physics/double_well_escape.md.
+    """
+
+    kind: Literal["double_well_escape"] = "double_well_escape"
+    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    dynamics: Literal["underdamped", "overdamped"] = Field(
+        "underdamped", description="'underdamped' (BAOAB) or, without inertia, 'overdamped' (Euler-Maruyama)"
+    )
+    steps: int = Field(200_000, ge=1, le=10**10, description="time steps of every walker")
+    timestep: float = Field(0.002, gt=0, le=10, description="time step dt")
+    walkers: int = Field(64, ge=16, le=65_536, description="independent walkers, a multiple of 16")
+
+    keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint"})
+    inputs: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("barrier", "", "height h of the barrier", 0.1, 100),
+        Parameter("friction", "", "rate at which a free velocity decays", 0.001, 1000, default=1.0),
+        Parameter("temperature", "", "kT", 0.01, 100, default=1.0),
+        Parameter("mass", "", "mass m; the mobility is 1 / (m friction)", 0.01, 100, default=1.0),
+    )
+    outputs: ClassVar[tuple[Output, ...]] = (
+        Output(
+            "escape_time",
+            "",
+            "mean time from -1 to the first arrival at 1; lacking where no walker has arrived",
+            positive=True,
+            optional=True,
+        ),
+        Output("escape_rate", "", "arrivals to a unit of a walker's time", positive=True),
+    )
+
+    @field_validator("walkers")
+    @classmethod
+    def _whole_vectors(cls, walkers: int) -> int:
+        if walkers % 16:
+            raise ValueError(f"not a multiple of 16; accepted: {round(walkers / 16) * 16}, for one")
+        return walkers
+
+    def check(self, inputs: Mapping[str, float]) -> None:
+        """Refuse a time step that is too long for the well."""
+        barrier, mass = inputs["barrier"], inputs["mass"]
+        reach = 1 + math.sqrt(10 * inputs["temperature"] / barrier)  # x^2 where U is ten kT
+        curvature = 4 * barrier * (3 * reach - 1)
+        rate = math.sqrt(curvature / mass)
+        if self.dynamics == "overdamped":
+            rate = curvature / (mass * inputs["friction"])
+        longest = _LONGEST[self.dynamics] / rate
+        if self.timestep > longest:
+            raise InvalidInputError(
+                "timestep", self.timestep, f"too long for a rate of {rate:.3g}", f"up to {longest:.2g}"
+            )
+
+    def work(self, inputs: Mapping[str, float]) -> float:
+        """Steps of all walkers."""
+        return float(self.steps * self.walkers)
+
+    def on_cpu(
+        self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch, a replica to a thread and sixteen walkers to a vector."""
+        from simulators.batch.keeping import open_keeper
+        from simulators.md.escape import Replica, System, warm_up
+
+        observations = self.nothing_yet(inputs)
+        observations.used["passages"] = np.full(len(inputs), np.nan)
+        rows = self.rows(inputs)
+
+        def simulate(indices: list[int], report: Progress) -> None:
+            (index,) = indices
+            system = System(**rows[index], timestep=self.timestep, overdamped=self.dynamics == "overdamped")
+            replica = Replica(system, self.walkers, self.steps, int(seeds[index]))
+            with open_keeper(keep, index, self.steps) as keeper:
+                replica.run(keeper, report)
+            rate, error = replica.rate()
+            observations.mean["escape_rate"][index], observations.stderr["escape_rate"][index] = rate, error
+            observations.used["passages"][index] = replica.passages.sum()
+            if rate > 0:
+                observations.mean["escape_time"][index] = 1 / rate
+                observations.stderr["escape_time"][index] = error / rate**2
+
+        warm_up()  # compiling is no part of any replica's cost
+        over_threads(observations, simulate, threads=threads, progress=progress)
+        return observations
