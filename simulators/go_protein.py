@@ -51,7 +51,7 @@ class GoProtein(BatchSimulator):
         "native", description="starting state: 'native', or 'extended', a zigzag with native bonds and angles"
     )
     steps: int = Field(100_000, ge=100, description="time steps, equilibration included")
-    timestep: float = Field(0.01, gt=0, le=0.05, description="time step")
+    timestep: float = Field(0.01, gt=0, le=0.1, description="time step")
     friction: float = Field(0.2, gt=0, le=100, description="friction per unit of time")
     equilibration: float = Field(
         0.1, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"

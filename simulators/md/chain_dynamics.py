@@ -236,8 +236,8 @@ def _determinant(a):
 @inline
 def _look(m, s, d, tally, step):
     """Count this step's state; gives whether a chain was found broken (and laid aside)."""
-    energy = all_forces(m, s)
     _centre(m, s)
+    energy = all_forces(m, s)
     values = tally.values
     store(values, POTENTIAL * LANES, energy)
     stretch = splat(_ZERO)

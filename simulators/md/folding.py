@@ -199,8 +199,8 @@ class Chains:
         good = self._vectors(self.tally.good)[:, :, lane].astype(float)
         safe = min(_SCALE_OF_STEP, plan.timestep / 2)
         message = (
-            f"timestep = {plan.timestep:g}: by step {step} a bond was {OVERSTRETCHED:g} angstrom from its native "
-            f"length, or the energy not finite; accepted: below about {safe:g}, or a lower temperature"
+            f"timestep = {plan.timestep:g}: by step {step} a bond was {OVERSTRETCHED:g} angstrom from its "
+            f"native length, or the energy not finite; accepted: below about {safe:g}, or a lower temperature"
         )
         return Failure("overstretched", message, Frame(good_at, good) if good_at >= 0 else None)
 

@@ -14,6 +14,7 @@ PLUGINS = find("simulators", Simulator)
 
 # A quick configuration and one set of inputs for each kind: a new simulator adds its line here.
 EXAMPLES = {
+    "go_protein": ({"steps": 640, "start": "extended"}, {"temperature": 0.8}),
     "gene_circuit": (
         {"points": 501},
         {"g4": 5, "alpha": 2, "beta": 900, "Kphi": 4, "n": 2, "aT": 3000, "aL": 4000, "KT": 2500, "KP": 2500},
