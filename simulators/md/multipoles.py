@@ -2,7 +2,7 @@
 
 A set of coefficients or moments is an array (size,): for each order m first the cosine, then (m > 0) the
 sine parts, degrees n = m to ``degree + 1`` in sequence. The highest degree is there for gradients, since a
-derivative raises the degree by one (Hobson, The Theory of Spherical and Ellipsoidal Harmonics, 1931, section 79):
+derivative raises the degree by one (Hobson, The Theory of Spherical and Ellipsoidal Harmonics, 1931):
 ``dJ/dz`` of (n, m) is a multiple of (n + 1, m), and ``dJ/dx +- i dJ/dy`` of (n + 1, m +- 1).
 Conventions: `simulators.md.laws.multipoles`.
 """
@@ -83,7 +83,9 @@ def harmonics(degree: int) -> Harmonics:
         degree,
         begin.astype(np.int64),
         (begin + np.where(orders > 0, length, 0)).astype(np.int64),
-        np.where(orders > 1, np.sqrt(np.abs(2 * orders - 1) / np.maximum(2 * orders, 1)), 1.0).astype(np.float32),
+        np.where(orders > 1, np.sqrt(np.abs(2 * orders - 1) / np.maximum(2 * orders, 1)), 1.0).astype(
+            np.float32
+        ),
         (inside * (2 * n + 1) / np.sqrt(above)).astype(np.float32),
         np.sqrt(inside * (n**2 - m**2) / above).astype(np.float32),
         inside * np.sqrt(above),

@@ -1,12 +1,12 @@
 """Ions around a polarizable sphere whose multipoles are variables of their own: Car-Parrinello dynamics.
 
 The sphere answers to the ions' moments ``b_k = sum_i q_i J_k(r_i)`` with amplitudes mu_k, scaled so that each
-costs ``mu^2 / 2``: with the coupling ``g_n^2 = |w_n| l_B / a``, ``w_n = n (e_out - e_in) / (n e_in + (n + 1) e_out)``,
-and ``s`` the sign of ``e_in - e_out``,
+costs ``mu^2 / 2``. With ``s`` the sign of ``e_in - e_out``, and the coupling ``g_n^2 = |w_n| l_B / a`` where
+``w_n = n (e_out - e_in) / (n e_in + (n + 1) e_out)``,
 
     E = sum_k mu_k^2 / 2 + s g mu_k b_k + (1 - s) / 2 g^2 b_k^2 ,
 
-whose minimum over mu, at ``mu = -s g b``, is the energy of the exact answer, ``-s / 2 sum g^2 b^2``, and whose
+whose minimum over mu, at ``mu = -s g b``, is the exact answer's energy, ``-s / 2 sum g^2 b^2``, and whose
 gradient at the minimum is the exact force. For s = -1 the plain functional (s = 1, g imaginary) would have no
 minimum; the last term makes one without moving where it is stationary. The amplitudes have a mass and a heat
 bath of their own, colder than the ions' (Car and Parrinello, Phys. Rev. Lett. 55, 2471, 1985).
@@ -44,7 +44,13 @@ from simulators.md.vector import (
 
 _ion_force, _ion_energy = on_vectors(ion_force), on_vectors(ion_energy)
 _core_force, _core_energy = on_vectors(core_force), on_vectors(core_energy)
-_ZERO, _HALF, _FAR = np.float32(0.0), np.float32(0.5), np.float32(1e30)
+_ZERO, _HALF = np.float32(0.0), np.float32(0.5)
+_FAR_SQUARE, _APART = np.float32(1e8), np.float32(1.1e-4)
+"""Where an ion is put for its own lane, and what tells that from a distance. Farther, and powers of it would
+be subnormal numbers, which take a hundred times as long."""
+
+FINE, NOT_FINITE, RUN_AWAY, TOO_HOT, LOST = 0, 1, 2, 3, 4
+"""How a stretch of a run ended."""
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -120,6 +126,34 @@ class Sphere(NamedTuple):
     gz: Floats
 
 
+class Looks(NamedTuple):
+    """What is looked at while a replica runs.
+
+    Args:
+        every: steps between two looks.
+        first: the first look that counts.
+        counterions: the first ions.
+        energies: array (looks, 6), in kT: kinetic energy of the ions, of the amplitudes; energy of the ions
+            among themselves, with the walls and with the sphere's own charge; of the sphere's answer as it
+            stands; of the exact answer; of both heat baths.
+        edges: array (bins + 1,), of distances from the centre.
+        profile: int64 array (blocks, 2 species, bins).
+        contact: int64 array (blocks,), counterions half a diameter from the sphere.
+        contact_half_width: of the layer that counts as such.
+        hottest: kinetic energy of a degree of freedom, in kT, at which a run is given up.
+    """
+
+    every: int
+    first: int
+    counterions: int
+    energies: Array
+    edges: Array
+    profile: NDArray[np.int64]
+    contact: NDArray[np.int64]
+    contact_half_width: float
+    hottest: float
+
+
 def build(
     position: Array,
     velocity: Array,
@@ -153,7 +187,7 @@ def build(
     width = -(-count // LANES) * LANES
     kinds = [np.float64] * 6 + [np.int32] * 3 + [np.float32] * 7
     ions = Ions(*(aligned(width, kind) for kind in kinds))
-    ions.x[count:] = 1e6
+    ions.x[count:] = 10 * boundary  # far, but see `_FAR_SQUARE`
     for c in range(3):
         ions[c][:count], ions[3 + c][:count] = position[:, c], velocity[:, c]
     ions.charge[:count] = charge
@@ -171,9 +205,15 @@ def build(
         mass,
         constants,
         np.where(n <= degree, np.sqrt(weight * bjerrum / radius), 0.0),
-        *(aligned(size, np.float64) for _ in range(4)),
+        aligned(size, np.float64),
+        aligned(size, np.float64),
+        aligned(size, np.float64),
+        aligned(size, np.float64),
         aligned(size * width, np.float32),
-        *(room(size) for _ in range(4)),
+        room(size),
+        room(size),
+        room(size),
+        room(size),
     )
     relax(ions, sphere)
     return ions, sphere
@@ -193,14 +233,14 @@ def _see(ions, sphere):
 
 @inline
 def _inverse_distances(ions, sphere, i, j, kappa):
-    """Separations of ions j from ion i, and one over the distances; next to nothing for its own lane."""
+    """Separations of ions j from ion i, and one over the distances; an ion is far from itself."""
     dx = to_float(load(ions.wx, j) - splat(ions.wx[i])) * kappa
     dy = to_float(load(ions.wy, j) - splat(ions.wy[i])) * kappa
     dz = to_float(load(ions.wz, j) - splat(ions.wz[i])) * kappa
     square = fma(dx, dx, fma(dy, dy, dz * dz))
     lane = lanes() + splat(np.int32(j))
     other = (lane ^ splat(np.int32(i))) > splat(np.int32(0))
-    square = select(other & (lane < splat(np.int32(sphere.ions))), square, splat(_FAR))
+    square = select(other & (lane < splat(np.int32(sphere.ions))), square, splat(_FAR_SQUARE))
     return dx, dy, dz, rsqrt(square)
 
 
@@ -305,7 +345,7 @@ def _kinetic_energies(ions, sphere):
 
 
 @compiled
-def advance(ions, sphere, bath, cold_bath, timestep, steps):
+def advance(ions, sphere, bath, cold_bath, timestep, first, last, looks):
     """Velocity Verlet of ions and amplitudes between half steps of their Nose-Hoover chains.
 
     Args:
@@ -314,11 +354,16 @@ def advance(ions, sphere, bath, cold_bath, timestep, steps):
         bath: a `Chain`, of the ions.
         cold_bath: of the amplitudes.
         timestep: tau.
-        steps: how many.
+        first: the step that the state is at.
+        last: the step to go to.
+        looks: a `Looks`, written at its steps.
+
+    Returns:
+        how it ended, and at which step.
     """
     half = 0.5 * timestep
     real, fake = _kinetic_energies(ions, sphere)
-    for _ in range(steps):
+    for step in range(first + 1, last + 1):
         _scale(ions, sphere, thermostatted(bath, real, half), thermostatted(cold_bath, fake, half))
         _kick(ions, sphere, half)
         for k in range(sphere.ions):
@@ -333,16 +378,43 @@ def advance(ions, sphere, bath, cold_bath, timestep, steps):
         warmer, colder = thermostatted(bath, real, half), thermostatted(cold_bath, fake, half)
         _scale(ions, sphere, warmer, colder)
         real, fake = real * warmer**2, fake * colder**2
+        if step % looks.every == 0:
+            energies = _energies(ions, sphere, bath, cold_bath)
+            for k in range(len(energies)):
+                looks.energies[step // looks.every - 1, k] = energies[k]
+            if not np.isfinite(energies[0] + energies[1] + energies[2] + energies[3]):
+                return NOT_FINITE, step
+            if fake > looks.hottest * bath.temperature * cold_bath.freedom:
+                return RUN_AWAY, step
+            if real > looks.hottest * bath.temperature * bath.freedom:
+                return TOO_HOT, step
+            if not _count(ions, sphere, looks, step // looks.every - 1):
+                return LOST, step
+    return FINE, last
 
 
-@compiled
-def energies(ions, sphere, bath, cold_bath):
-    """Energies in kT at the positions' time, their harmonics at hand.
+@inline
+def _count(ions, sphere, looks, look):
+    """Add the ions to the histograms of the look's block; whether all lie between sphere and boundary."""
+    inner, outer = np.float64(sphere.radius), np.float64(sphere.boundary)
+    taken = looks.energies.shape[0] - looks.first
+    block = (look - looks.first) * looks.contact.size // taken if look >= looks.first else -1
+    for i in range(sphere.ions):
+        distance = np.sqrt(ions.x[i] ** 2 + ions.y[i] ** 2 + ions.z[i] ** 2)
+        if not inner < distance < outer:
+            return False
+        if block < 0:
+            continue
+        species = 0 if i < looks.counterions else 1
+        looks.profile[block, species, np.searchsorted(looks.edges, distance) - 1] += 1
+        if species == 0 and abs(distance - inner - 0.5) < looks.contact_half_width:
+            looks.contact[block] += 1
+    return True
 
-    Returns:
-        kinetic energy of the ions, of the amplitudes; energy of the ions among themselves, with the walls and
-        with the sphere's own charge; of the sphere's answer as it stands; of the exact answer; of both baths.
-    """
+
+@inline
+def _energies(ions, sphere, bath, cold_bath):
+    """The columns of `Looks.energies`; the harmonics are at hand."""
     kappa, half = splat(sphere.kappa), splat(_HALF)
     direct = 0.0
     for i in range(sphere.ions):
@@ -350,7 +422,8 @@ def energies(ions, sphere, bath, cold_bath):
         for j in range(0, ions.x.size, LANES):
             _, _, _, inverse = _inverse_distances(ions, sphere, i, j, kappa)
             coulomb = load(ions.charge, j) * splat(sphere.bjerrum * ions.charge[i])
-            total = total + _ion_energy(inverse, coulomb)
+            energy = _ion_energy(inverse, coulomb)
+            total = total + select(inverse > splat(_APART), energy, splat(_ZERO))
         direct += 0.5 * reduce_add(total)
     for j in range(0, ions.x.size, LANES):
         x, y, z = load(ions.px, j), load(ions.py, j), load(ions.pz, j)
@@ -372,3 +445,7 @@ def energies(ions, sphere, bath, cold_bath):
     return real, fake, direct, answer, exact, chain_energy(bath) + chain_energy(cold_bath)
 
 
+@compiled
+def energies(ions, sphere, bath, cold_bath):
+    """A row of `Looks.energies`, for a state whose forces are those of its positions."""
+    return _energies(ions, sphere, bath, cold_bath)

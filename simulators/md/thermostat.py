@@ -1,7 +1,7 @@
 """Nose-Hoover chains: a heat bath that keeps a conserved energy.
 
-The chain of Martyna, Klein and Tuckerman (J. Chem. Phys. 97, 2635, 1992), advanced by the reversible splitting of
-Martyna, Tuckerman, Tobias and Klein (Mol. Phys. 87, 1117, 1996).
+The chain of Martyna, Klein and Tuckerman (J. Chem. Phys. 97, 2635, 1992), advanced by the reversible
+splitting of Martyna, Tuckerman, Tobias and Klein (Mol. Phys. 87, 1117, 1996).
 """
 
 from __future__ import annotations
