@@ -17,6 +17,9 @@ from simulators.contract.simulator import Array, Seeds
 _LONGEST = {"underdamped": 0.5, "overdamped": 0.25}
 """A step times the frequency, or the relaxation rate, of the potential where it is ten kT high."""
 
+_MOST_FRICTION = 0.35
+"""A step times the friction, underdamped: a free walker then diffuses 1 % too fast, (friction dt)^2 / 12."""
+
 
 class DoubleWellEscape(BatchSimulator):
     """Walkers in U(x) = h (x^2 - 1)^2 that set out from -1 with thermal velocities until they first reach 1.
@@ -72,6 +75,14 @@ class DoubleWellEscape(BatchSimulator):
         if self.timestep > longest:
             raise InvalidInputError(
                 "timestep", self.timestep, f"too long for a rate of {rate:.3g}", f"up to {longest:.2g}"
+            )
+
+        if self.dynamics == "underdamped" and self.timestep * inputs["friction"] > _MOST_FRICTION:
+            raise InvalidInputError(
+                "timestep",
+                self.timestep,
+                f"too long for the friction {inputs['friction']:g}",
+                f"up to {_MOST_FRICTION / inputs['friction']:.2g}, or overdamped dynamics",
             )
 
     def work(self, inputs: Mapping[str, float]) -> float:

@@ -2,8 +2,8 @@
 
 Underdamped walkers move by BAOAB (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34), overdamped
 ones by Euler and Maruyama's step. A path that is looked at from step to step passes a line a little later
-than the path between, as if the line lay 0.5826 standard deviations of a step farther off (Broadie, Glasserman
-and Kou, Math. Finance 7, 325, 1997); an overdamped walker has arrived when it is that near.
+than the path between, as if the line lay 0.5826 standard deviations of a step farther off (Broadie,
+Glasserman and Kou, Math. Finance 7, 325, 1997); an overdamped walker has arrived when it is that near.
 """
 
 from __future__ import annotations
