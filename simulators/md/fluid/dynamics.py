@@ -111,9 +111,9 @@ def twice_kinetic_energy(rows, d):
 
 
 @inline
-def half_kick(rows, d, sign):
-    """Velocities half a kick later (sign 1) or earlier (-1)."""
-    half = splat(d.kick * np.float32(0.5) * np.float32(sign))
+def kick(rows, d, halves):
+    """Velocities so many halves of a kick later; earlier, if negative."""
+    half = splat(d.kick * np.float32(0.5) * np.float32(halves))
     for i in range(0, rows.place.size // 4, LANES):
         vx, vy, vz, w = load_rows(rows.velocity, i)
         fx, fy, fz, _ = load_rows(rows.force, i)

@@ -31,8 +31,8 @@ from simulators.md.fluid.run import (
     draw_velocities,
     follow_particles,
     forces,
+    kick_rows,
     measure,
-    shift_velocities,
 )
 from simulators.md.fluid.state import (
     ENERGY,
@@ -203,7 +203,7 @@ class Replica:
         words = np.rint(velocity * SPEED).astype(np.int32)
         set_column(self.rows.velocity, words, self._numbers)
         self.forces()
-        shift_velocities(self.rows, self._bath(0), -1)
+        kick_rows(self.rows, self._bath(0), -1)
 
     def forces(self) -> Array:
         """Forces on the particles, array (particles, 3)."""
@@ -222,7 +222,8 @@ class Replica:
         words = (by_number(words, self._numbers) for words in (self.rows.velocity, self.rows.force))
         speed, force = (word.astype(np.float64) for word in words)
         velocity = speed / SPEED + self.plan.timestep / 2 * force / FORCE
-        return Frame(step, self.tally.path * self.unit, np.full(3, side), velocity)
+        position = self.tally.path.astype(np.float64) * self.unit
+        return Frame(step, position, np.full(3, side), velocity)
 
     def thermodynamics(self) -> dict[str, float]:
         """What a row of the series says: per particle, at this step."""
@@ -288,12 +289,7 @@ class Replica:
                 report(step / plan.steps)
 
     def _advance(self, first: int, last: int, bath: Dynamics) -> Failure | None:
-        good = (
-            self.rows.place.copy(),
-            self.rows.velocity.copy(),
-            self.tally.path.copy(),
-            self.tally.last.copy(),
-        )
+        good = [array.copy() for array in self._motion()]
         begin, code = first, FULL
         while code == FULL:
             code, first, value = advance(
@@ -303,8 +299,7 @@ class Replica:
                 self._grow()
         if code == FINE:
             return None
-        kept = self.rows.place, self.rows.velocity, self.tally.path, self.tally.last
-        for array, before in zip(kept, good, strict=True):
+        for array, before in zip(self._motion(), good, strict=True):
             array[:] = before
         self.around.state[0] = UNLISTED
         return self._failure(code, first, value, self.frame(begin))
@@ -331,7 +326,11 @@ class Replica:
             return
         draw_velocities(self.rows, self._bath(0))
         self.forces()
-        shift_velocities(self.rows, self._bath(0), -1)
+        kick_rows(self.rows, self._bath(0), -1)
+
+    def _motion(self) -> list[NDArray[Any]]:
+        """Where the particles are, and how they move."""
+        return [self.rows.place, self.rows.velocity, self.tally.path, self.tally.last]
 
     def _rest(self) -> None:
         """Bring the centre of mass to rest."""
@@ -395,15 +394,15 @@ def slope(x: Array, y: Array) -> tuple[float, float]:
 
 def lattice(particles: int, side: float, seed: int) -> Array:
     """Particles on random sites of the cubic lattice with the farthest neighbours, array (particles, 3)."""
-    basis = {
-        1.0: [[0, 0, 0]],
-        math.sqrt(3) / 2: [[0, 0, 0], [0.5, 0.5, 0.5]],
-        math.sqrt(0.5): [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]],
+    basis: dict[float, list[tuple[float, float, float]]] = {
+        1.0: [(0, 0, 0)],
+        math.sqrt(3) / 2: [(0, 0, 0), (0.5, 0.5, 0.5)],
+        math.sqrt(0.5): [(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)],
     }
     choices: list[tuple[float, int, Array]] = []
-    for neighbour, sites in basis.items():
-        cells = math.ceil(round((particles / len(sites)) ** (1 / 3), 9))
-        choices.append((neighbour / cells, cells, np.array(sites, dtype=float)))
+    for neighbour, offsets in basis.items():
+        cells = math.ceil(round((particles / len(offsets)) ** (1 / 3), 9))
+        choices.append((neighbour / cells, cells, np.array(offsets, dtype=float)))
     _, cells, sites = max(choices, key=lambda choice: choice[0])
     corners = np.array(list(itertools.product(range(cells), repeat=3)), dtype=float)
     points: Array = (corners[:, None] + sites).reshape(-1, 3) / cells * side

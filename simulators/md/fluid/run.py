@@ -21,7 +21,7 @@ from simulators.md.fluid.correlations import (
 from simulators.md.fluid.dynamics import (
     advance_rows,
     farthest,
-    half_kick,
+    kick,
     thermalise,
     twice_kinetic_energy,
 )
@@ -113,9 +113,9 @@ def draw_velocities(rows, d):
 
 
 @compiled
-def shift_velocities(rows, d, sign):
-    """Velocities half a kick later (sign 1) or earlier (-1) than they are."""
-    half_kick(rows, d, sign)
+def kick_rows(rows, d, halves):
+    """Velocities so many halves of a kick later than they are; earlier, if negative."""
+    kick(rows, d, halves)
 
 
 @compiled
