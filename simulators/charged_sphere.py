@@ -82,8 +82,8 @@ class ChargedSphere(BatchSimulator):
         Parameter("radius", "nm", "of the sphere", 0.2, 20, default=2.6775),
         Parameter("boundary_radius", "nm", "of the outer wall", 1, 100, default=14.28),
         Parameter("diameter", "nm", "of the ions", 0.1, 2, default=0.357),
-        Parameter("timestep", "", "time step (tau)", 1e-5, 0.05, default=0.002),
-        Parameter("fake_mass", "", "mass of the scaled multipoles (kT tau^2)", 1e-6, 1e3, default=0.001),
+        Parameter("timestep", "", "time step (tau)", 1e-5, 0.05, default=0.001),
+        Parameter("fake_mass", "", "mass of the scaled multipoles (kT tau^2)", 1e-6, 1e3, default=3e-4),
         Parameter(
             "fake_temperature", "", "of the multipoles' heat bath, the ions' is 1", 1e-6, 1, default=0.001
         ),

@@ -384,7 +384,9 @@ def advance(ions, sphere, bath, cold_bath, timestep, first, last, looks):
                 looks.energies[step // looks.every - 1, k] = energies[k]
             if not np.isfinite(energies[0] + energies[1] + energies[2] + energies[3]):
                 return NOT_FINITE, step
-            if fake > looks.hottest * bath.temperature * cold_bath.freedom:
+            # A runaway's chain may have stopped it for the moment: its displacement tells then.
+            excess = max(fake, energies[3] - energies[4])
+            if excess > looks.hottest * bath.temperature * cold_bath.freedom:
                 return RUN_AWAY, step
             if real > looks.hottest * bath.temperature * bath.freedom:
                 return TOO_HOT, step
