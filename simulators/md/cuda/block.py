@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import cuda
 
-from simulators.md.cuda.arithmetic import device
+from simulators.md.cuda.arithmetic import SIMULATED, device
+
+TILE = 512
+"""Particles that a block has in shared memory at a time."""
+_WORDS = 4 * TILE
+
+if SIMULATED:
+
+    @device
+    def shared_tile():
+        """Shared int32 array (4 TILE,): four words to a particle."""
+        return cuda.shared.array(_WORDS, np.int32)
+
+else:
+
+    @cuda.jit(device=True, inline="always")
+    def shared_tile():
+        """Shared int32 array (4 TILE,): four words to a particle, aligned so that one load takes them all."""
+        return cuda.shared.array(_WORDS, np.int32, alignment=16)
 
 
 @device

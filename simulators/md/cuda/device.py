@@ -55,7 +55,7 @@ def find_card() -> Card:
         card = cuda.get_current_device()
         free, _ = cuda.current_context().get_memory_info()
     except (CudaSupportError, CudaAPIError) as error:
-        why = " ".join(str(error).split())
+        why = " ".join(str(error).split()).rstrip(" :.")
         raise SimulatorError(
             f"backend: cuda finds no CUDA device ({why}); it needs an NVIDIA card with a driver of CUDA 12 or "
             f"newer (nvidia-smi shows both) and pip install 'mlaround[gpu]', {_OTHERWISE}"

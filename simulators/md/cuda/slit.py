@@ -30,7 +30,7 @@ from simulators.md.cuda.arithmetic import (
     to_float,
     word,
 )
-from simulators.md.cuda.block import block_sum
+from simulators.md.cuda.block import TILE, block_sum, shared_tile
 from simulators.md.laws import ions as laws
 from simulators.md.laws.random import four_gaussians
 from simulators.md.pair import ROWS
@@ -39,8 +39,6 @@ from simulators.md.tally import bin_of
 
 PARTS = 2
 """Threads that share the partners of the same ions."""
-TILE = 512
-"""Partners in shared memory at a time."""
 THREADS = 256
 """Most threads of a block."""
 _BLOCKS = 4
@@ -51,8 +49,6 @@ _NOISE = 0
 _COLUMN = THREADS + 1
 """From one polynomial's partial sums to the next one's: odd, so that lanes reach different banks."""
 _PARTIAL = THREADS // RANK + 1
-_TILE_WORDS = 4 * TILE
-"""Partners as x, y, the bits of z, and nothing: one load to each."""
 _COLUMNS, _PARTIALS = RANK * _COLUMN, RANK * _PARTIAL
 
 _pair_force, _wall_force = on_device(laws.pair_force), on_device(laws.wall_force)
@@ -176,7 +172,7 @@ def _pair_forces(place, force, tile, c):
             if round_ == 0 or lanes > TILE:
                 cuda.syncthreads()
                 for j in range(start + thread, min(start + TILE, lanes), threads):
-                    k = 4 * (j - start)
+                    k = 4 * (j - start)  # x, y, the bits of z, and nothing
                     tile[k], tile[k + 1] = place[0, j], place[1, j]
                     tile[k + 2] = as_int(to_float(place[2, j]))
                 cuda.syncthreads()
@@ -352,7 +348,7 @@ def forces(batch):
     Args:
         batch: a `Batch` on the card.
     """
-    tile = cuda.shared.array(_TILE_WORDS, np.int32, alignment=16)
+    tile = shared_tile()
     columns = cuda.shared.array(_COLUMNS, np.float32)
     partial = cuda.shared.array(_PARTIALS, np.float32)
     replica = cuda.blockIdx.x
@@ -369,7 +365,7 @@ def advance(batch, last):
         batch: a `Batch` on the card, with the forces of its positions.
         last: the first step that is not done.
     """
-    tile = cuda.shared.array(_TILE_WORDS, np.int32, alignment=16)
+    tile = shared_tile()
     columns = cuda.shared.array(_COLUMNS, np.float32)
     partial = cuda.shared.array(_PARTIALS, np.float32)
     replica = cuda.blockIdx.x
