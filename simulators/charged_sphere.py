@@ -85,7 +85,7 @@ class ChargedSphere(BatchSimulator):
         Parameter("timestep", "", "time step (tau)", 1e-5, 0.05, default=0.001),
         Parameter("fake_mass", "", "mass of the scaled multipoles (kT tau^2)", 1e-6, 1e3, default=3e-4),
         Parameter(
-            "fake_temperature", "", "of the multipoles' heat bath, the ions' is 1", 1e-6, 1, default=0.001
+            "fake_temperature", "", "of the multipoles' heat bath, the ions' is 1", 1e-6, 1, default=2e-4
         ),
     )
     outputs: ClassVar[tuple[Output, ...]] = (

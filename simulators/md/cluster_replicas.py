@@ -209,17 +209,17 @@ class Replicas:
         now = positions(self.state), velocities(self.state, plan.timestep)
         if plan.path:
             self.path[point - 1] = now
-        step, drift = point * plan.interval, self.drift(point)
+        step, drift = point * plan.interval, self._drift(slice(point, point + 1))[0]
         for lane in range(len(self.systems)):
             if lane not in self.failures and not drift[lane] <= plan.tolerance:
                 self.failures[lane] = self._drifted(lane, step, drift[lane])
         self._good = (*now, step)
 
-    def drift(self, point: int) -> Array:
-        """How far the energy is from that at the start, epsilon per particle, array (16,)."""
-        energy = self.potential + self.kinetic
+    def _drift(self, points: slice) -> Array:
+        """How far the energy is from that at the start, epsilon per particle, array (points, 16)."""
         with np.errstate(invalid="ignore"):  # a replica that has gone wrong may have no energy
-            return np.asarray(np.abs(energy[point] - energy[0]) / (self.plan.particles * self.epsilon))
+            change = self.potential[points] + self.kinetic[points] - (self.potential[0] + self.kinetic[0])
+        return np.asarray(np.abs(change) / (self.plan.particles * self.epsilon))
 
     def _drifted(self, lane: int, step: int, drift: float) -> Failure:
         where, speed, good = self._good
@@ -298,7 +298,7 @@ class Replicas:
         density, error = blocked(self.counts[:, lane] / (weights[:, None] * pairs * width), weights)
         # A bin that no pair hit has the error that one pair would have given.
         error = np.maximum(error, 1 / (len(taken) * pairs * width))
-        drift = max(float(self.drift(point)[lane]) for point in range(plan.points + 1))
+        drift = float(self._drift(slice(None))[:, lane].max())
         found: dict[str, tuple[Array | float, Array | float]] = {
             "energy": averaged((self.potential + self.kinetic) / n),
             "temperature": averaged(self.kinetic * (2 / (3 * n - 3))),
