@@ -257,7 +257,7 @@ def _multiplication(C: Array, growth: Array, out: Array) -> None:
 def _over_disc(C: Array, density: Array, radius: Array) -> float:
     """Integral of ``2 pi r C density`` by the trapezoidal rule."""
     last = C.size - 1
-    total = -0.5 * C[last] * density[last] * radius[last]
+    total: float = -0.5 * C[last] * density[last] * radius[last]
     for i in range(C.size):
         total += C[i] * density[i] * radius[i]
     return 2.0 * math.pi * float(radius[1] - radius[0]) * total

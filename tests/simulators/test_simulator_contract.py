@@ -14,6 +14,7 @@ PLUGINS = find("simulators", Simulator)
 
 # A quick configuration and one set of inputs for each kind: a new simulator adds its line here.
 EXAMPLES = {
+    "cell_cycle": ({"trials": 48, "hours": 5}, {"kEFm": 0.5}),
     "go_protein": ({"steps": 640, "start": "extended"}, {"temperature": 0.8}),
     "gene_circuit": (
         {"points": 501},
