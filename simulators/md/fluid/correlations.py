@@ -97,13 +97,13 @@ def block_of(tally, step):
 
 
 @inline
-def count_distances(tally, place, block):
-    """Add the distances between all pairs to a block."""
+def count_distances(tally, place, block, share=0, shares=1):
+    """Add the distances between all pairs to a block, or one of several shares of them."""
     cells = tally.cells
     order_by_cell(cells, place, tally.path.shape[0])
     n = cells.across
     within, nothing = splat(tally.reach), splat(_ZERO)
-    for cell in range(n**3):
+    for cell in range(share, n**3, shares):
         if cells.first[cell] == cells.first[cell + 1]:
             continue
         candidates = collect(cells, cell % n, cell // n % n, cell // (n * n), within)
@@ -125,10 +125,10 @@ def count_distances(tally, place, block):
 
 
 @inline
-def count_waves(tally, place, block):
-    """Add the squared amplitudes of density waves to a block."""
+def count_waves(tally, place, block, share=0, shares=1):
+    """Add the squared amplitudes of density waves to a block, or one of several shares of them."""
     size = place.size // 4
-    for w in range(tally.waves.shape[0]):
+    for w in range(share, tally.waves.shape[0], shares):
         a, b, c = splat(tally.waves[w, 0]), splat(tally.waves[w, 1]), splat(tally.waves[w, 2])
         real_part, imaginary_part = np.int64(0), np.int64(0)
         for begin in range(0, size, _CHUNK):

@@ -103,9 +103,9 @@ def _energy(square, pair, smooth):
 
 
 @inline
-def _forces(place, force_rows, lists, local, pair, smooth):
+def _forces(place, force_rows, lists, first, local, pair, smooth):
     factor, nothing = splat(pair.force), splat(np.int32(0))
-    for i in range(local):
+    for i in range(first, local):
         x, y, z = splat(place[4 * i]), splat(place[4 * i + 1]), splat(place[4 * i + 2])
         fx, fy, fz = nothing, nothing, nothing
         for k in range(lists.begin[i], lists.end[i], LANES):
@@ -116,8 +116,8 @@ def _forces(place, force_rows, lists, local, pair, smooth):
 
 
 @inline
-def pair_forces(place, force_rows, lists, local, pair):
-    """Forces on the rows below ``local`` of all rows in their lists.
+def pair_forces(place, force_rows, lists, local, pair, first=0):
+    """Forces on the rows from ``first`` to ``local`` of all rows in their lists.
 
     Args:
         place: int32 array (4 rows,), as `state.Rows`.
@@ -125,11 +125,12 @@ def pair_forces(place, force_rows, lists, local, pair):
         lists: a `neighbours.Lists` that reaches beyond the cutoff.
         local: rows from this one on are only acted from.
         pair: a `Pair`.
+        first: rows before this one are left alone.
     """
     if pair.slope == 0:
-        _forces(place, force_rows, lists, local, pair, False)
+        _forces(place, force_rows, lists, first, local, pair, False)
     else:
-        _forces(place, force_rows, lists, local, pair, True)
+        _forces(place, force_rows, lists, first, local, pair, True)
 
 
 @inline

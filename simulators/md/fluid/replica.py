@@ -279,14 +279,18 @@ class Replica:
                     return None
                 if step == plan.equilibration and plan.conserve:
                     self._rest()
-                stretch = int(_STRETCH / plan.particles) + 1
                 stops = [k for k in (melted, plan.equilibration) if k > step]
-                last = min(step + stretch, keeper.next_stop(step), *stops, plan.steps)
+                last = min(step + self._stretch, keeper.next_stop(step), *stops, plan.steps)
                 failure = self._advance(step, last, self._bath(step, melting=step < melted))
                 if failure is not None:
                     return failure
                 step = last
                 report(step / plan.steps)
+
+    @property
+    def _stretch(self) -> int:
+        """Steps between two returns to Python."""
+        return int(_STRETCH / self.plan.particles) + 1
 
     def _advance(self, first: int, last: int, bath: Dynamics) -> Failure | None:
         good = [array.copy() for array in self._motion()]

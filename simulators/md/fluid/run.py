@@ -140,6 +140,21 @@ def follow_particles(rows, tally):
     follow(tally, rows.place)
 
 
+@inline
+def add_energies(tally, limits, particles, step, potential, virial, heat, pairs):
+    """Add a look at energies, all sums twice; by how much the energy per particle has drifted."""
+    energy = ((potential + heat) / ENERGY - limits.jump * pairs) / 2 / particles
+    if np.isnan(tally.first_energy[0]):
+        tally.first_energy[0] = energy
+    block = block_of(tally, step)
+    tally.looks[block] += 1
+    tally.sums[block, 0] += potential
+    tally.sums[block, 1] += virial
+    tally.sums[block, 2] += heat
+    tally.sums[block, 3] += pairs
+    return energy - tally.first_energy[0]
+
+
 @compiled
 def advance(rows, around, pair, d, tally, limits, first, last):
     """Steps first to last - 1.
@@ -157,29 +172,21 @@ def advance(rows, around, pair, d, tally, limits, first, last):
     Returns:
         how it ended, at which step, and the number that was too great.
     """
+    particles = around.particles
     for step in range(first, last):
         if not _surround(rows, around):
             return FULL, step, 0.0
-        pair_forces(rows.place, rows.force, around.inner, around.particles, pair)
+        pair_forces(rows.place, rows.force, around.inner, particles, pair)
         if (step - tally.start) % tally.every == 0:
             heat = twice_kinetic_energy(rows, d)
             if heat > limits.heat:
-                return HOT, step, heat / ENERGY / (3 * around.particles)
+                return HOT, step, heat / ENERGY / (3 * particles)
             follow(tally, rows.place)
             if step >= tally.start:
-                potential, virial, pairs = pair_energies(rows.place, around.inner, around.particles, pair)
-                conserved = (potential + heat) / ENERGY - limits.jump * pairs
-                energy = conserved / 2 / around.particles
-                if np.isnan(tally.first_energy[0]):
-                    tally.first_energy[0] = energy
-                if abs(energy - tally.first_energy[0]) > limits.drift:
-                    return DRIFT, step, energy - tally.first_energy[0]
-                block = block_of(tally, step)
-                tally.looks[block] += 1
-                tally.sums[block, 0] += potential
-                tally.sums[block, 1] += virial
-                tally.sums[block, 2] += heat
-                tally.sums[block, 3] += pairs
+                potential, virial, pairs = pair_energies(rows.place, around.inner, particles, pair)
+                drift = add_energies(tally, limits, particles, step, potential, virial, heat, pairs)
+                if abs(drift) > limits.drift:
+                    return DRIFT, step, drift
         if step >= tally.start:
             count_displacements(tally, rows.place, step)
             if (step - tally.start) % tally.structure_every == 0:
