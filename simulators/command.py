@@ -11,7 +11,6 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from simulators.adapters.declared import fault
-from simulators.adapters.declared import fault
 from simulators.adapters.located import locate
 from simulators.adapters.program import ProgramSimulator
 from simulators.adapters.template import Value, fill

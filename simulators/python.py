@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from simulators.adapters.declared import DeclaredOutput, DeclaredSimulator, Name
+from simulators.batch.simulator import BACKEND
 from simulators.batch.threads import over_threads
 from simulators.contract import Failure, InvalidInputError, Keep, Observations, Progress
 from simulators.contract.simulator import Array, Seeds
@@ -39,6 +40,7 @@ class Python(DeclaredSimulator):
     reserved: ClassVar = {"seed": "the seed of the replica"}
 
     kind: Literal["python"] = "python"
+    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
     function: str = Field(
         description="import path, `my_module:simulate`; modules are found beside the campaign's file",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -17,7 +17,7 @@ from simulators.contract.quantities import fixed
 
 
 def _is_a_name(name: str) -> str:
-    # A letter first, digits and underscores: names stand in expressions, templates and tables.
+    # Names stand in expressions, templates and tables.
     if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name):
         raise ValueError(f"`{name}` is no name: letters, digits and _ are, such as `wall_charge`")
     return name
@@ -60,6 +60,11 @@ class DeclaredInput(Part):
     def limits(self) -> tuple[float, float]:
         """The range, without end where none is declared."""
         return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+
+    def declared(self, name: str) -> Parameter:
+        """The parameter of this name."""
+        description = self.description or _words(name)
+        return Parameter(name, self.unit, description, *self.limits, self.integer, self.default)
 
 
 class DeclaredOutput(Part):
@@ -112,7 +117,6 @@ class DeclaredSimulator(BatchSimulator):
     reserved: ClassVar[Mapping[str, str]] = {}
     """Name that no input may bear -> what it means."""
 
-    backend: Literal["cpu"] = Field("cpu", description="where to compute: 'cpu', over threads")
     parameters: dict[Name, DeclaredInput] = Field(min_length=1, description="inputs: name to declaration")
     axes: dict[Name, DeclaredAxis] = Field({}, description="bins of profiles: name to declaration")
     results: Mapping[Name, DeclaredOutput] = Field(min_length=1, description="outputs: name to declaration")
@@ -139,10 +143,7 @@ class DeclaredSimulator(BatchSimulator):
     @property
     def inputs(self) -> tuple[Parameter, ...]:
         """As declared in ``parameters``."""
-        return tuple(
-            Parameter(name, p.unit, p.description or _words(name), *p.limits, p.integer, p.default)
-            for name, p in self.parameters.items()
-        )
+        return tuple(p.declared(name) for name, p in self.parameters.items())
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -19,9 +19,19 @@ from simulators.adapters.declared import DeclaredSimulator, Name, Part, fault
 from simulators.adapters.located import existing, text_of
 from simulators.adapters.reading import STDOUT, ReadOutput, read_result
 from simulators.adapters.template import TemplateError, Value, fields, fill
+from simulators.batch.mpi import launcher
 from simulators.batch.process import LIMIT, Completed, find_program, run_command
+from simulators.batch.simulator import BACKEND
 from simulators.batch.threads import over_threads
-from simulators.contract import Failure, InvalidInputError, Keep, Observations, Progress, ReplicaError
+from simulators.contract import (
+    Failure,
+    InvalidInputError,
+    Keep,
+    Observations,
+    Progress,
+    ReplicaError,
+    SimulatorError,
+)
 from simulators.contract.simulator import Array, Seeds
 
 LARGEST_SEED = 900_000_000
@@ -51,6 +61,7 @@ class ProgramSimulator(DeclaredSimulator):
         "folder": "the folder that it runs in",
     }
 
+    backend: Literal["cpu"] = Field("cpu", description=f"{BACKEND}, each of which waits for a program")
     results: dict[Name, ReadOutput] = Field(min_length=1, description="outputs: name to where it stands")
     files: dict[str, str | Template | Verbatim] = Field(
         {}, description="files in the replica's folder: name to text, {template: path} or {verbatim: path}"
@@ -166,11 +177,12 @@ class ProgramSimulator(DeclaredSimulator):
 
     def check(self, inputs: Mapping[str, float]) -> None:
         """Refuse where the program or its MPI is not there."""
-        for program in self._launcher()[:1]:
-            if find_program(program, Path.cwd(), search_path()) is None:
-                raise InvalidInputError(
-                    "ranks", self.ranks, "there is no mpiexec here", "1, or pip install 'mlaround[mpi]'"
-                )
+        try:
+            self._launcher()
+        except SimulatorError:
+            raise InvalidInputError(
+                "ranks", self.ranks, "there is no mpiexec here", "1, or pip install 'mlaround[mpi]'"
+            ) from None
         program = self.words(self._values(inputs, 0, Path("folder")))[0]
         if program.removeprefix("./") not in self.files and not (
             find_program(program, Path.cwd(), search_path())
@@ -189,7 +201,7 @@ class ProgramSimulator(DeclaredSimulator):
         }
 
     def _launcher(self) -> list[str]:
-        return ["mpiexec", "-n", str(self.ranks)] if self.ranks > 1 else []
+        return [*launcher(), "-n", str(self.ranks)] if self.ranks > 1 else []
 
     def on_cpu(
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
