@@ -54,7 +54,7 @@ class LjCluster(BatchSimulator):
         "'lattice', on random sites of a simple cubic one",
     )
     steps: int = Field(
-        20_000, ge=BLOCKS, description="time steps, rounded down to a multiple of the recorded points"
+        100_000, ge=BLOCKS, description="time steps, rounded down to a multiple of the recorded points"
     )
     timestep: float = Field(0.001, gt=0, le=0.05, description="time step (sigma sqrt(mass / energy))")
     points: int = Field(200, ge=BLOCKS, le=5000, description="recorded points, evenly spaced over the steps")
@@ -195,8 +195,9 @@ class LjCluster(BatchSimulator):
 
         def simulate(indices: list[int], report: Progress) -> None:
             with ExitStack() as files:
-                keepers = {k: files.enter_context(self._keeper(keep, k, systems[k], plan)) for k in indices}
-                found = {k: keeper.resume() for k, keeper in keepers.items()}
+                kept = indices if keep is not None else []
+                keepers = {k: files.enter_context(self._keeper(keep, k, systems[k], plan)) for k in kept}
+                found = {k: keepers[k].resume() if k in keepers else None for k in indices}
                 # Lanes share their steps: those that go on from different steps run one after the other.
                 for step in sorted({at[0] if at else 0 for at in found.values()}):
                     members = [k for k, at in found.items() if (at[0] if at else 0) == step]
@@ -204,7 +205,8 @@ class LjCluster(BatchSimulator):
                     saved = [at[1] for k in members if (at := found[k]) is not None]
                     if saved:
                         replicas.restore(saved)
-                    replicas.run([keepers[k] for k in members], report, step)
+                    lanes = {lane: keepers[k] for lane, k in enumerate(members) if k in keepers}
+                    replicas.run(lanes, report, step)
                     self._write(observations, replicas, members)
 
         warm_up()  # compiling is no part of any replica's cost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.batch.keeping import Keeper, open_keeper
+from simulators.batch.keeping import Keeper
 from simulators.contract import Failure, Frame, InvalidInputError, ReplicaError
-from simulators.md.cluster import advance, cluster, look, positions, refresh, velocities
+from simulators.md.cluster import Cluster, advance, cluster, look, positions, refresh, velocities
 from simulators.md.laws.lennard_jones import End, end
 from simulators.md.statistics import BLOCKS, blocked
 from simulators.md.vector import LANES
@@ -168,14 +168,14 @@ class Replicas:
         self.counts = np.zeros((BLOCKS, LANES, plan.bins), np.int64)
         self.potential, self.kinetic = np.zeros((2, plan.points + 1, LANES))
         self.path = np.zeros((plan.points if plan.path else 0, 2, plan.particles, 3, LANES))
-        self._good = positions(self.state), velocities(self.state, plan.timestep), 0
+        self._good = self._motion(0)
         self.potential[0], self.kinetic[0] = self._energies(np.zeros((LANES, plan.bins), np.int64))
 
-    def run(self, keepers: Sequence[Keeper], report: Callable[[float], None], step: int = 0) -> None:
+    def run(self, keepers: Mapping[int, Keeper], report: Callable[[float], None], step: int = 0) -> None:
         """All steps from this one on; replicas that go wrong become ``failures``.
 
         Args:
-            keepers: of the replicas.
+            keepers: lane -> what keeps its replica's files.
             report: told the fraction that is done.
             step: that the state is at.
         """
@@ -185,7 +185,7 @@ class Replicas:
             if step == steps or len(self.failures) == len(self.systems):
                 return
             point = step // plan.interval + 1
-            last = min(point * plan.interval, *(keeper.next_stop(step) for keeper in keepers))
+            last = min([point * plan.interval, *(keeper.next_stop(step) for keeper in keepers.values())])
             advance(self.state, last - step)
             step = last
             if step == point * plan.interval:
@@ -206,14 +206,13 @@ class Replicas:
         self.potential[point], self.kinetic[point] = self._energies(counted)
         if point >= plan.first:
             self.counts[(point - plan.first) * BLOCKS // (plan.points + 1 - plan.first)] += counted
-        now = positions(self.state), velocities(self.state, plan.timestep)
         if plan.path:
-            self.path[point - 1] = now
+            self.path[point - 1] = positions(self.state), velocities(self.state, plan.timestep)
         step, drift = point * plan.interval, self._drift(slice(point, point + 1))[0]
         for lane in range(len(self.systems)):
             if lane not in self.failures and not drift[lane] <= plan.tolerance:
                 self.failures[lane] = self._drifted(lane, step, drift[lane])
-        self._good = (*now, step)
+        self._good = self._motion(step)
 
     def _drift(self, points: slice) -> Array:
         """How far the energy is from that at the start, epsilon per particle, array (points, 16)."""
@@ -222,21 +221,25 @@ class Replicas:
         return np.asarray(np.abs(change) / (self.plan.particles * self.epsilon))
 
     def _drifted(self, lane: int, step: int, drift: float) -> Failure:
-        where, speed, good = self._good
-        box = np.full(3, self.size[lane]) if self.plan.periodic else None
         message = (
             f"timestep = {self.plan.timestep:g}: at step {step} the energy was off by {drift:.3g} epsilon "
             f"per particle, where {self.plan.tolerance:g} is tolerated; accepted: below about "
             f"{self.plan.timestep / 2:g}, or a larger tolerance"
         )
-        return Failure("energy drift", message, Frame(good, where[..., lane], box, speed[..., lane]))
+        step, state = self._good
+        return Failure("energy drift", message, self._frame(step, lane, state))
+
+    def _motion(self, step: int) -> tuple[int, Cluster]:
+        """The step, and a copy of what moves."""
+        moving = {name: getattr(self.state, name).copy() for name in ("position", "velocity", "force")}
+        return step, self.state._replace(**moving)
 
     # Files ---------------------------------------------------------------------------------------
 
-    def _visit(self, keepers: Sequence[Keeper], step: int) -> None:
-        wanted = any(keeper.wants_row(step) for keeper in keepers)
+    def _visit(self, keepers: Mapping[int, Keeper], step: int) -> None:
+        wanted = any(keeper.wants_row(step) for keeper in keepers.values())
         energies = self._energies(np.zeros((LANES, self.plan.bins), np.int64)) if wanted else None
-        for lane, keeper in enumerate(keepers):
+        for lane, keeper in keepers.items():
             if lane not in self.failures:
                 keeper.visit(
                     step,
@@ -245,9 +248,10 @@ class Replicas:
                     state=partial(self._saved, lane),
                 )
 
-    def _frame(self, step: int, lane: int) -> Frame:
+    def _frame(self, step: int, lane: int, state: Cluster | None = None) -> Frame:
         box = np.full(3, self.size[lane]) if self.plan.periodic else None
-        where, speed = positions(self.state), velocities(self.state, self.plan.timestep)
+        state = state or self.state
+        where, speed = positions(state), velocities(state, self.plan.timestep)
         return Frame(step, where[..., lane], box, speed[..., lane])
 
     def _row(self, lane: int, energies: tuple[Array, Array] | None) -> dict[str, float]:
@@ -317,4 +321,4 @@ class Replicas:
 def warm_up() -> None:
     """Compile, or load from the cache, everything that replicas need."""
     plan = Plan(2, True, end("cut", 1.5), True, 0.001, 1, 1, 1, 1, 1.0, False)
-    Replicas(plan, [System(1.0, 1.0, 4.0, 0)]).run([open_keeper(None, 0, 1)], lambda fraction: None)
+    Replicas(plan, [System(1.0, 1.0, 4.0, 0)]).run({}, lambda fraction: None)

