@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
-from simulators.adapters.declared import DeclaredOutput, DeclaredSimulator, Name
+from simulators.adapters.declared import DeclaredOutput, DeclaredSimulator, Name, fault
 from simulators.batch.simulator import BACKEND
 from simulators.batch.threads import over_threads
 from simulators.contract import Failure, InvalidInputError, Keep, Observations, Progress
@@ -42,8 +42,10 @@ class Python(DeclaredSimulator):
     kind: Literal["python"] = "python"
     backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
     function: str = Field(
-        description="import path, `my_module:simulate`; modules are found beside the campaign's file",
+        description="import path, `my_module:simulate`, of a module beside the campaign's file or a package; "
+        "with `code` its name there"
     )
+    code: str | None = Field(None, description="the function itself, as text, in place of a module")
     results: dict[Name, DeclaredOutput] = Field(min_length=1, description="outputs: name to declaration")
     batched: bool = Field(
         False, description="whether it is called once with arrays, a row to a simulation, and returns such"
@@ -52,19 +54,26 @@ class Python(DeclaredSimulator):
         None, gt=0, description="seconds for a call; with it each call has a process of its own, to be ended"
     )
 
-    @field_validator("function")
-    @classmethod
-    def _is_an_import_path(cls, path: str) -> str:
-        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", path):
-            raise ValueError("write it as `module:function`, `my_module:simulate` for one in my_module.py")
-        return path
+    @model_validator(mode="after")
+    def _names_a_function(self) -> Python:
+        if self.code is not None:
+            try:
+                compile(self.code, "code", "exec")
+            except (SyntaxError, ValueError) as error:
+                raise fault(f"no Python: {error}", "code") from None
+            if not self.function.isidentifier():
+                raise fault(f"`{self.function}` is no name of a function in `code`", "function")
+        elif not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", self.function):
+            message = f"`{self.function}`: write `my_module:simulate` for a function in my_module.py"
+            raise fault(message, "function")
+        return self
 
     def check(self, inputs: Mapping[str, float]) -> None:
         """Refuse a function that is not there or takes other arguments."""
         from simulators.adapters.calling import FunctionError, find_function, takes_seed
 
         try:
-            takes_seed(find_function(self.function), list(self.parameters))
+            takes_seed(find_function(self.function, self.code), list(self.parameters))
         except FunctionError as error:
             raise InvalidInputError("function", self.function, error.reason, error.accepted) from None
         if self.batched and self.timeout is not None:
@@ -79,7 +88,7 @@ class Python(DeclaredSimulator):
         from simulators.adapters.calling import CallError, call, find_function, results, rows_of, takes_seed
 
         observations, rows = self.nothing_yet(inputs), self.rows(inputs)
-        function, expected, n = find_function(self.function), self._expected(), len(rows)
+        function, expected, n = find_function(self.function, self.code), self._expected(), len(rows)
         seeded = takes_seed(function, list(self.parameters))
         cpu = np.zeros(n)
 
@@ -150,7 +159,7 @@ class Python(DeclaredSimulator):
 
         folder = Path(tempfile.mkdtemp(prefix="python-"))
         try:
-            write_request(folder, self.function, arguments, expected)
+            write_request(folder, self.function, self.code, arguments, expected)
             done = run_command(
                 [sys.executable, "-m", "simulators.adapters.alone"],
                 folder=folder,

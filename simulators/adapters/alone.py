@@ -21,12 +21,17 @@ REQUEST, ANSWER = "request.json", "answer.json"
 
 
 def write_request(
-    folder: Path, function: str, arguments: Mapping[str, Any], expected: Mapping[str, Expected]
+    folder: Path,
+    function: str,
+    code: str | None,
+    arguments: Mapping[str, Any],
+    expected: Mapping[str, Expected],
 ) -> None:
-    """Write what to call into a folder."""
+    """Write what to call into a folder; arguments as for `find_function`, `call` and `results`."""
     request = {
         "path": sys.path,
         "function": function,
+        "code": code,
         "arguments": arguments,
         "expected": {name: [e.bins, e.optional] for name, e in expected.items()},
     }
@@ -52,7 +57,8 @@ def main() -> None:
     sys.path[:] = request["path"]
     expected = {name: Expected(*e) for name, e in request["expected"].items()}
     try:
-        found = results(call(find_function(request["function"]), request["arguments"]), expected)
+        function = find_function(request["function"], request["code"])
+        found = results(call(function, request["arguments"]), expected)
         plain = {n: [np.asarray(m).tolist(), np.asarray(s).tolist()] for n, (m, s) in found.items()}
         answer: dict[str, Any] = {"results": plain}
     except CallError as error:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
+import linecache
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -44,30 +48,18 @@ class Expected:
     optional: bool
 
 
-def find_function(path: str) -> Function:
-    """The function that ``package.module:name`` names.
+def find_function(path: str, code: str | None = None) -> Function:
+    """The function that ``package.module:name`` names, or ``name`` in a text of Python.
 
     Raises:
         FunctionError: there is none; the message says what went wrong.
     """
-    module_name, _, name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        top = module_name.partition(".")[0]
-        if error.name in (module_name, top):
-            raise FunctionError(
-                f"there is no module `{error.name}`", f"a file {top}.py beside the campaign, or a package"
-            ) from None
-        raise FunctionError(
-            f"`{module_name}` imports `{error.name}`, which is not installed", f"pip install {error.name}"
-        ) from None
-    except Exception as error:  # a user's module may fail in any way of its own
-        line = _line(error, module_name)
-        raise FunctionError(
-            f"`{module_name}` cannot be imported: {type(error).__name__}: {error}{line}",
-            "a module without it",
-        ) from None
+    if code is None:
+        module_name, _, name = path.partition(":")
+        module = _imported(module_name)
+    else:
+        module_name, name = "code", path
+        module = _module_of(code)
     function: Any = module
     for step in name.split("."):
         function = getattr(function, step, None)
@@ -77,6 +69,46 @@ def find_function(path: str) -> Function:
         raise FunctionError(f"`{name}` of `{module_name}` is {what}", ", ".join(public) or "a function")
     found: Function = function
     return found
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        top = name.partition(".")[0]
+        if error.name in (name, top):
+            raise FunctionError(
+                f"there is no module `{error.name}`", f"a file {top}.py beside the campaign, or a package"
+            ) from None
+        raise _unimportable(name, error) from None
+    except Exception as error:  # a user's module may fail in any way of its own
+        raise _unimportable(name, error) from None
+
+
+@lru_cache(maxsize=8)
+def _module_of(code: str) -> ModuleType:
+    """A module that holds this text; its lines are found by tracebacks, and it by its functions' pickles."""
+    name = f"code_{hashlib.sha256(code.encode()).hexdigest()[:12]}"
+    file = f"<{name}>"
+    linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
+    module = ModuleType(name)
+    module.__file__ = file
+    sys.modules[name] = module
+    try:
+        exec(compile(code, file, "exec"), vars(module))
+    except Exception as error:  # as above
+        del sys.modules[name]
+        raise _unimportable("code", error, name) from None
+    return module
+
+
+def _unimportable(name: str, error: Exception, module: str | None = None) -> FunctionError:
+    if isinstance(error, ModuleNotFoundError):
+        reason = f"`{name}` imports `{error.name}`, which is not installed"
+        return FunctionError(reason, f"pip install {error.name}")
+    line = _line(error, module or name)
+    reason = f"`{name}` cannot be imported: {type(error).__name__}: {error}{line}"
+    return FunctionError(reason, "a module without it")
 
 
 def takes_seed(function: Function, names: list[str]) -> bool:

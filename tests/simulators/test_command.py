@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from simulators import InvalidInputError, ReplicaError
 from simulators.adapters.declared import DeclaredAxis
@@ -394,3 +395,14 @@ def test_the_environment_of_this_python_comes_first_on_the_search_path() -> None
     script = "import sys, json; print(json.dumps(dict(energy=float(sys.prefix == %r))))" % sys.prefix  # noqa: UP031
     assert run(command(script), [1.0]).mean["energy"][0] == 1.0
     assert os.environ.get("PATH")  # what else is there stays reachable
+
+
+def test_the_campaign_of_the_chain_gives_the_exact_extension() -> None:
+    campaign = Path(__file__).parents[2] / "campaigns" / "command.yaml"
+    simulator = Command(**YAML(typ="safe").load(campaign)["simulator"])
+    rows = np.array([simulator.complete({"force": force, "segments": 20}) for force in (0.5, 2, 8)])
+    observations = simulator.run(rows, np.arange(3, dtype=np.uint64), threads=2)
+    exact = 20 * (1 / np.tanh(rows[:, 0]) - 1 / rows[:, 0])
+    mean, stderr = observations.mean["extension"], observations.stderr["extension"]
+    assert (np.abs(mean - exact) < 4 * stderr).all()
+    assert (stderr < 0.01 * 20).all()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from simulators import InvalidInputError
 from simulators.python import Python
@@ -203,7 +204,68 @@ def test_a_function_that_cannot_be_called_is_refused_before_anything_runs(
     assert message in str(error.value)
 
 
+CODE = """
+import math
+
+def half(x):
+    if x == 3:
+        raise ValueError("three")
+    return x / 2
+
+def simulate(force, n):
+    return half(force) * math.sqrt(n * n)
+"""
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_a_function_may_stand_in_the_campaign_itself(make: Any, timeout: float | None) -> None:
+    observations = run(make("", function="simulate", code=CODE, timeout=timeout), [1, 3])
+    assert observations.mean["energy"][0] == 1.0
+    assert observations.failures[1].message.endswith('line 6: `raise ValueError("three")`)')
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"code": "def f(:", "function": "f"}, "no Python: invalid syntax"),
+        ({"code": "def f(): pass", "function": "code:f"}, "`code:f` is no name"),
+    ],
+)
+def test_mistakes_in_the_code(make: Any, settings: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make("", **settings)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def g(force, n): pass", "`f` of `code` is nothing; accepted: g"),
+        ("import no_such_package", "`code` imports `no_such_package`, which is not installed"),
+        ("\n1 / 0", "ZeroDivisionError: division by zero (<code_"),
+    ],
+)
+def test_code_without_the_function_is_refused(make: Any, code: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        make("", function="f", code=code).complete({"force": 1, "n": 1})
+    assert message in str(error.value)
+
+
 def test_an_import_path_has_a_colon(make: Any) -> None:
     with pytest.raises(ValidationError, match="my_module:simulate"):
         make("f", function="module.f")
     assert run(make("Kept.method"), [2]).mean["energy"][0] == 2
+
+
+def test_the_campaign_of_the_double_well_gives_the_exact_time() -> None:
+    campaign = Path(__file__).parents[2] / "campaigns" / "python_function.yaml"
+    simulator = Python(**YAML(typ="safe").load(campaign)["simulator"])
+    row = simulator.complete({"barrier": 1, "temperature": 1})
+    observations = simulator.run(np.array([row] * 4), np.arange(4, dtype=np.uint64))
+    # Mean first passage: the integral over y from -1 to 1 of exp(U(y)/T)/T that over z < y of exp(-U(z)/T).
+    x, dx = np.linspace(-4, 1, 5001, retstep=True)
+    well = (x**2 - 1) ** 2
+    inner = np.cumsum(np.exp(-well)) * dx
+    exact = np.log(np.sum((np.exp(well) * inner)[x >= -1]) * dx)
+    mean, stderr = observations.mean["log_time"], observations.stderr["log_time"]
+    assert abs(mean.mean() - exact) < 4 * stderr.mean() / 2
+    assert stderr.mean() == pytest.approx(0.045, rel=0.2)
