@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from simulators.batch.keeping import open_keeper
-from simulators.batch.simulator import BACKEND, BatchSimulator
+from simulators.batch.decomposed import DecomposedSimulator, TeamKeeper
+from simulators.batch.keeping import Keeper, open_keeper
+from simulators.batch.simulator import BACKEND
 from simulators.batch.threads import over_threads
-from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
+from simulators.contract import (
+    Coordinate,
+    Failure,
+    InvalidInputError,
+    Keep,
+    Observations,
+    Output,
+    Parameter,
+    Progress,
+)
 from simulators.contract.quantities import fixed
 from simulators.contract.simulator import Array, Seeds
 from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
-    from simulators.md.fluid.replica import Plan
+    from simulators.md.fluid.replica import Plan, Replica
 
 _BINS, _LAGS, _MOST_WAVE_BINS, _WAVES_PER_BIN = 100, 16, 24, 6
 _LARGEST_WAVE_NUMBER, _USUAL_DENSITY = 15.0, 0.8
@@ -27,7 +38,7 @@ _SHORTEST = BLOCKS * 2 * _LAGS
 """Steps of a production in which every lag of every block lies."""
 
 
-class LennardJones(BatchSimulator):
+class LennardJones(DecomposedSimulator):
     """Particles in a periodic cube with the pair energy 4 (r^-12 - r^-6), in reduced units.
 
     Langevin dynamics (BAOAB), or Newton's after an equilibration with a heat bath. Equations, estimators and
@@ -159,7 +170,49 @@ class LennardJones(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, a replica to a thread."""
-        from simulators.md.fluid.replica import Replica, check_start, warm_up
+        from simulators.md.fluid.replica import Replica, warm_up
+
+        def one(inputs: Mapping[str, float], index: int, report: Progress) -> tuple[Replica, Failure | None]:
+            replica = Replica(self.plan(inputs), int(seeds[index]))
+            return replica, replica.run(report, self._keeper(keep, index))
+
+        warm_up()  # compiling is no part of any replica's cost
+        return self._batch(inputs, threads, progress, keep, one)
+
+    def on_ranks(
+        self,
+        team: Any,
+        inputs: Array,
+        seeds: Seeds,
+        threads: int,
+        progress: Progress | None,
+        keep: Keep | None,
+    ) -> Observations:
+        """Simulate a batch, each replica over all ranks of a team and so many threads of each."""
+        from simulators.md.fluid.team import TeamReplica, warm_up
+
+        def one(inputs: Mapping[str, float], index: int, report: Progress) -> tuple[Replica, Failure | None]:
+            with closing(TeamReplica(self.plan(inputs), int(seeds[index]), team, threads)) as replica:
+                ours = self._keeper(keep, index) if team.rank == 0 else None
+                return replica, replica.run(report, TeamKeeper(team, ours))
+
+        warm_up()
+        observations = self._batch(inputs, 1, progress, keep, one)
+        observations.cpu_seconds = team.allreduce(observations.cpu_seconds)
+        return observations
+
+    def _keeper(self, keep: Keep | None, index: int) -> Keeper:
+        return open_keeper(keep, index, self.steps, length_unit="sigma")
+
+    def _batch(
+        self,
+        inputs: Array,
+        threads: int,
+        progress: Progress | None,
+        keep: Keep | None,
+        run: Callable[[Mapping[str, float], int, Progress], tuple[Replica, Failure | None]],
+    ) -> Observations:
+        from simulators.md.fluid.replica import check_start
 
         rows = self.rows(inputs)
         for index, frame in (keep.starts if keep is not None else {}).items():
@@ -169,8 +222,7 @@ class LennardJones(BatchSimulator):
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
-            replica = Replica(self.plan(rows[index]), int(seeds[index]))
-            failure = replica.run(report, open_keeper(keep, index, self.steps, length_unit="sigma"))
+            replica, failure = run(rows[index], index, report)
             if failure is not None:
                 observations.failures[index] = failure
                 return
@@ -178,7 +230,6 @@ class LennardJones(BatchSimulator):
             for name in observations.mean:
                 observations.mean[name][index], observations.stderr[name][index] = found[name]
 
-        warm_up()  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress)
         return observations
 

@@ -294,19 +294,23 @@ class Replica:
 
     def _advance(self, first: int, last: int, bath: Dynamics) -> Failure | None:
         good = [array.copy() for array in self._motion()]
-        begin, code = first, FULL
-        while code == FULL:
-            code, first, value = advance(
-                self.rows, self.around, self.pair, bath, self.tally, self.limits, first, last
-            )
-            if code == FULL:
-                self._grow()
+        code, step, value = self._steps(first, last, bath)
         if code == FINE:
             return None
         for array, before in zip(self._motion(), good, strict=True):
             array[:] = before
         self.around.state[0] = UNLISTED
-        return self._failure(code, first, value, self.frame(begin))
+        return self._failure(code, step, value, self.frame(first))
+
+    def _steps(self, first: int, last: int, bath: Dynamics) -> tuple[int, int, float]:
+        """Steps first to last - 1; how they ended, at which step, and the number that was too great."""
+        while True:
+            code, first, value = advance(
+                self.rows, self.around, self.pair, bath, self.tally, self.limits, first, last
+            )
+            if code != FULL:
+                return code, first, value
+            self._grow()
 
     def _failure(self, code: int, step: int, value: float, frame: Frame) -> Failure:
         dt = self.plan.timestep
@@ -436,31 +440,34 @@ def check_start(plan: Plan, frame: Frame) -> None:
         )
 
 
+SMALL = Plan(
+    particles=32,
+    side=6.0,
+    temperature=1.0,
+    cutoff=2.5,
+    truncation="cut",
+    long_range=False,
+    timestep=0.001,
+    friction=1.0,
+    steps=1,
+    equilibration=0,
+    conserve=False,
+    drift=1.0,
+    reach=2.0,
+    bins=1,
+    waves=np.ones((1, 3), np.int32),
+    bin_of_wave=np.zeros(1, np.int64),
+    every=1,
+    structure_every=1,
+    lag=1,
+    lags=1,
+)
+"""A step of a few particles, to compile with."""
+
+
 def warm_up() -> None:
     """Compile, or load from the cache, everything that a replica needs."""
-    plan = Plan(
-        particles=32,
-        side=6.0,
-        temperature=1.0,
-        cutoff=2.5,
-        truncation="cut",
-        long_range=False,
-        timestep=0.001,
-        friction=1.0,
-        steps=1,
-        equilibration=0,
-        conserve=False,
-        drift=1.0,
-        reach=2.0,
-        bins=1,
-        waves=np.ones((1, 3), np.int32),
-        bin_of_wave=np.zeros(1, np.int64),
-        every=1,
-        structure_every=1,
-        lag=1,
-        lags=1,
-    )
-    replica = Replica(plan, 0)
+    replica = Replica(SMALL, 0)
     replica.run(lambda fraction: None)
     replica.frame(1)
     replica.thermodynamics()
