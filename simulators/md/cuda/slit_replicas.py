@@ -32,7 +32,12 @@ def bytes_each(plans: Sequence[Plan]) -> float:
 
 
 class SlitReplicas:
-    """Replicas whose state is on the card; the `Replica` objects are where it comes from and returns to."""
+    """Replicas whose state is on the card; the `Replica` objects are where it comes from and returns to.
+
+    Args:
+        replicas: of one configuration; those that fail are left at their last good frame.
+        keepers: of their files.
+    """
 
     def __init__(self, replicas: Sequence[Replica], keepers: Sequence[Keeper]) -> None:
         self.replicas, self.keepers = replicas, keepers
@@ -54,7 +59,7 @@ class SlitReplicas:
                 copy.copy_to_device(array)
             before = self.step
             stop = min(self.keepers[k].next_stop(int(before[k])) for k in running)
-            stretches.run(int(before[running].min()), self._plan_steps, stop, self._launch)
+            stretches.run(int(before[running].min()), self._plan_steps, stop, self.launch)
             self.step, code = self._card.step.copy_to_host(), self._card.code.copy_to_host()
             for k in running[code[running] != FINE].tolist():
                 self._fetch(k, *self._before)
@@ -62,11 +67,12 @@ class SlitReplicas:
                 failures[k] = replica.failure(int(code[k]), int(self.step[k]), replica.frame(int(before[k])))
             self._visit(running[(code[running] == FINE) & (self.step[running] > before[running])].tolist())
             report(float(np.where(code == FINE, self.step / self._plan_steps, 1.0).mean()))
-        for k in range(len(self.replicas)):
-            self._fetch_counts(k)
+        for k in set(range(len(self.replicas))) - failures.keys():
+            self.fetch(k)
         return failures
 
-    def _launch(self, last: int) -> None:
+    def launch(self, last: int) -> None:
+        """Start steps up to ``last``; returns before they are done."""
         launch(advance, len(self.replicas), self._threads, self._card, last)
 
     def _visit(self, indices: Sequence[int]) -> None:
@@ -79,6 +85,12 @@ class SlitReplicas:
             if checkpoint or keeper.wants_frame(step) or keeper.wants_row(step):
                 self._fetch(k, self._card.place, self._card.speed)
                 self.replicas[k].visit(keeper, step)
+
+    def fetch(self, k: int) -> Replica:
+        """A replica as it is on the card now."""
+        self._fetch(k, self._card.place, self._card.speed)
+        self._fetch_counts(k)
+        return self.replicas[k]
 
     def _fetch(self, k: int, place: Any, speed: Any) -> None:
         """Positions and velocities of a replica, with the forces of the CPU."""

@@ -43,10 +43,7 @@ def on_card(replicas, keep=None):
 
 def run(replicas):
     batch = on_card(replicas)
-    failures = batch.run(lambda fraction: None)
-    for k in range(len(replicas)):
-        batch._fetch(k, batch._card.place, batch._card.speed)
-    return failures
+    return batch.run(lambda fraction: None)
 
 
 def forces_on_card(replica):
@@ -151,7 +148,6 @@ def test_a_run_that_is_continued_gives_the_same_bits(tmp_path):
     continued = on_card([second], keep)
     assert continued.step.tolist() == [3]
     continued.run(lambda fraction: None)
-    continued._fetch(0, continued._card.place, continued._card.speed)
     for ours, theirs in zip(whole.ions[:7], second.ions[:7], strict=True):
         assert (ours == theirs).all()
     assert (whole.tally.profile == second.tally.profile).all()

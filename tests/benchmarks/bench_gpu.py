@@ -1,0 +1,143 @@
+"""Batches on a graphics card: how fast, and how near to what the card can do.
+
+    make bench-gpu
+
+Each simulator is first checked against the CPU, then timed in batches of growing size; the last column is
+the fraction of a ceiling that is measured in the same run: the same arithmetic of the same pairs on every
+thread of the card, from registers, with no memory, no other work and nothing to wait for. A simulator whose
+check or whose kernel fails is reported and the others go on; the exit code then is 1.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from simulators.batch.keeping import open_keeper
+from simulators.contract import SimulatorError
+from simulators.md.cuda.device import Card, find_card
+from simulators.slit_electrolyte import SlitElectrolyte
+
+DIAMETER, GAP, IONS = 0.714, 3.0, 424
+
+
+# Ions in a slit ------------------------------------------------------------------------------------
+
+
+def slit_replicas(count: int, ions: int, steps: int, timestep: float = 0.005) -> list[Any]:
+    from simulators.md.replica import Replica
+
+    simulator = SlitElectrolyte(ions=ions, wall="current", timestep=timestep, steps=steps)
+    given = {"gap": GAP, "cation_valency": 1, "concentration": 0.5, "diameter": DIAMETER}
+    names = [parameter.name for parameter in simulator.inputs]
+    inputs = dict(zip(names, simulator.complete(given).tolist(), strict=True))
+    return [Replica(simulator._plan(inputs), seed) for seed in range(count)]
+
+
+def slit_on_card(replicas: list[Any]) -> Any:
+    from simulators.md.cuda.slit_replicas import SlitReplicas
+
+    return SlitReplicas(replicas, [open_keeper(None, 0, replicas[0].plan.steps) for _ in replicas])
+
+
+def check_slit() -> None:
+    """A few steps of a few replicas beside the CPU's, then the temperature and densities of longer ones."""
+    steps = 20
+    ours, theirs = slit_replicas(4, IONS, 100), slit_replicas(4, IONS, 100)
+    batch = slit_on_card(theirs)
+    batch.launch(steps)
+    worst = 0.0
+    for k, here in enumerate(ours):
+        here.begin(open_keeper(None, 0, 100))
+        here._advance(0, steps)
+        there = batch.fetch(k)
+        kappa = there.plan.composition.side / DIAMETER / 2**32
+        for a, b in zip(here.ions[:3], there.ions[:3], strict=True):
+            worst = max(worst, float(np.abs((a - b)[here.occupied] * kappa).max()))
+    print(f"slit: after {steps} steps ions are within {worst:.1e} diameters of the CPU's")
+    if worst > 1e-3:
+        raise AssertionError(f"positions differ by {worst:.2g} diameters")
+
+    simulator = SlitElectrolyte(ions=IONS, steps=20_000, timestep=0.01, backend="cuda")
+    row = simulator.complete({"gap": GAP, "cation_valency": 1, "concentration": 0.5, "diameter": DIAMETER})
+    seeds = np.arange(64, dtype=np.uint64)
+    there_ = simulator.run(np.tile(row, (64, 1)), seeds)
+    here_ = simulator.model_copy(update={"backend": "cpu"}).run(np.tile(row, (4, 1)), seeds[:4], threads=4)
+    if there_.failures:
+        raise AssertionError(f"{len(there_.failures)} of 64 replicas failed: {there_.failures}")
+    temperature = there_.used["temperature"]
+    error = temperature.std(ddof=1) / 8
+    print(f"slit: kinetic temperature {temperature.mean():.5f} +- {error:.5f}")
+    if abs(temperature.mean() - 1) > 4 * error + 0.002:
+        raise AssertionError("the temperature is not the one that was set")
+    for name in ("contact_density", "mid_density"):
+        a, b = there_.mean[name], here_.mean[name]
+        apart = (a.mean() - b.mean()) / np.hypot(a.std(ddof=1) / 8, a.std(ddof=1) / 2)
+        print(f"slit: {name} {a.mean():.4f} on the card, {b.mean():.4f} on the CPU: {apart:+.1f} stderr")
+        if abs(apart) > 5:
+            raise AssertionError(f"{name} differs from the CPU's")
+
+
+def bench_slit(card: Card) -> None:
+    from gpu_ceilings import most, pairs_of_ions, seconds
+
+    check_slit()
+    ceiling = most(card, pairs_of_ions, 4)
+    print(f"slit: ceiling {ceiling / 1e9:.0f} G pairs/s, each pair once for either ion")
+    for ions in (IONS, 212, 1000):
+        base = slit_replicas(16, ions, 10**9)
+        for each in (1, 2, 4, 8, 16) if ions == IONS else (8,):
+            count = each * card.multiprocessors
+            batch = slit_on_card([base[k % len(base)] for k in range(count)])
+            done = [0]
+
+            def run(steps: int, batch: Any = batch, done: list[int] = done) -> None:
+                done[0] += steps
+                batch.launch(done[0])
+
+            rate = count / seconds(run, 100)
+            pairs = ions * ions * rate
+            print(row("slit", f"{ions} ions, {count} replicas", rate, "replica-steps/s", pairs / ceiling))
+
+
+# Output --------------------------------------------------------------------------------------------
+
+
+def row(name: str, what: str, rate: float, unit: str, fraction: float) -> str:
+    return f"{name:<8} {what:<34} {rate:>10.3e} {unit:<16} {100 * fraction:>5.1f} % of the ceiling"
+
+
+SIMULATORS: tuple[Callable[[Card], None], ...] = (bench_slit,)
+
+
+def main() -> int:
+    try:
+        card = find_card()
+    except SimulatorError as error:
+        print(error, file=sys.stderr)
+        return 3
+    print(
+        f"{card.name}, compute capability {card.compute_capability}, {card.multiprocessors} multiprocessors"
+    )
+    from gpu_ceilings import most, multiply_adds
+
+    print(f"{2 * most(card, multiply_adds, 8) / 1e12:.1f} Tflop/s of multiplications with additions")
+    failed = False
+    for bench in SIMULATORS:
+        start = time.perf_counter()
+        try:
+            bench(card)
+        except Exception:
+            traceback.print_exc()
+            failed = True
+        print(f"{bench.__name__}: {time.perf_counter() - start:.0f} s")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
