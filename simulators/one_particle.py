@@ -130,7 +130,7 @@ class OneParticle(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixty-four particles to a kernel."""
-        from simulators.md.newton import ADVANCE, POTENTIALS, release
+        from simulators.md.newton import ADVANCE, POTENTIALS, release, warm_up
         from simulators.md.wide import WIDTH
 
         observations = self.nothing_yet(inputs)
@@ -183,6 +183,7 @@ class OneParticle(BatchSimulator):
                     errors[index] = 0.0
                 observations.stderr["period"][index] = 0.0 * period
 
+        warm_up(self.potential)  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress, together=self.together)
         return observations
 

@@ -141,3 +141,9 @@ def _bound(template: Any, potential: str) -> Any:
 
 ADVANCE = {potential: _bound(_advance, potential) for potential in POTENTIALS}
 """Potential -> the kernel `_advance` for it."""
+
+
+def warm_up(potential: str) -> None:
+    """Compile, or load from the cache, the kernel of a potential."""
+    one, none = np.ones(WIDTH), np.zeros(WIDTH)
+    ADVANCE[potential](release(potential, one, one, one, none, 0.001), 0, 1, 1, none.copy(), none.copy())
