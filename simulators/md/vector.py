@@ -32,6 +32,7 @@ LANES = 16
 _FLOAT = ir.VectorType(ir.FloatType(), LANES)
 _INT = ir.VectorType(ir.IntType(32), LANES)
 _WIDE = ir.VectorType(ir.IntType(64), LANES)
+_SHORT = ir.VectorType(ir.IntType(16), LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
@@ -130,12 +131,15 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any
 
 @primitive
 def load(typing: Any, array: Any, index: Any) -> Any:
-    """Sixteen neighbours of a contiguous one-dimensional array, from ``index``."""
-    vector = _OF_DTYPE[array.dtype]
+    """Sixteen neighbours of a contiguous one-dimensional array, from ``index``; those of uint16 as int32."""
+    short = array.dtype == types.uint16
+    vector = int16 if short else _OF_DTYPE[array.dtype]
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _address(context, builder, sig.args[0], args[0], args[1], _LLVM[vector])
-        return builder.load(pointer, align=4)
+        there = _SHORT if short else _LLVM[vector]
+        pointer = _address(context, builder, sig.args[0], args[0], args[1], there)
+        values = builder.load(pointer, align=2 if short else 4)
+        return builder.zext(values, _INT) if short else values
 
     return vector(array, types.intp), emit
 
@@ -170,23 +174,23 @@ def load_rows(typing: Any, array: Any, row: Any) -> Any:
 
 
 @primitive
-def gather_rows(typing: Any, array: Any, offsets: Any, index: Any) -> Any:
+def gather_rows(typing: Any, array: Any, chosen: Any, index: Any) -> Any:
     """The x, y and z of sixteen rows anywhere in an int32 array (4 rows,): three vectors, lanes in order.
 
-    The rows are named by their distances in bytes from the first, sixteen neighbours of ``offsets`` from
-    ``index``. Rows are loaded whole and transposed, which takes a third of the time of three gathers.
+    Their numbers are sixteen neighbours of ``chosen``, an array of int32 or uint16, from ``index``. Rows are
+    loaded whole and transposed, which takes a third of the time of three gathers.
     """
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array, offsets, index = args
+        array, chosen, index = args
         base = context.make_array(sig.args[0])(context, builder, value=array).data
-        base = builder.bitcast(base, ir.IntType(8).as_pointer())
-        names = context.make_array(sig.args[1])(context, builder, value=offsets).data
+        names = context.make_array(sig.args[1])(context, builder, value=chosen).data
         row = ir.VectorType(ir.IntType(32), 4)
+        four = ir.Constant(ir.IntType(64), 4)
         rows = []
         for k in (lane for first in range(4) for lane in range(first, LANES, 4)):
             name = builder.load(builder.gep(names, [builder.add(index, ir.Constant(index.type, k))]))
-            place = builder.gep(base, [builder.zext(name, ir.IntType(64))])
+            place = builder.gep(base, [builder.mul(builder.zext(name, ir.IntType(64)), four)])
             rows.append(builder.load(builder.bitcast(place, row.as_pointer()), align=4))
         while len(rows) > 4:
             width = 2 * rows[0].type.count
@@ -194,7 +198,7 @@ def gather_rows(typing: Any, array: Any, offsets: Any, index: Any) -> Any:
             rows = [builder.shuffle_vector(a, b, both) for a, b in zip(rows[::2], rows[1::2], strict=True)]
         return context.make_tuple(builder, sig.return_type, _transposed(builder, rows)[:3])
 
-    return types.UniTuple(int16, 3)(array, offsets, types.intp), emit
+    return types.UniTuple(int16, 3)(array, chosen, types.intp), emit
 
 
 @primitive
@@ -234,7 +238,7 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
 def append(typing: Any, array: Any, index: Any, mask: Any, values: Any) -> Any:
     """Write the lanes of an int16 vector where the mask holds, one after the other from ``index``.
 
-    Up to sixteen numbers from ``index`` are overwritten.
+    Up to sixteen numbers of the array, of int32 or uint16, are overwritten from ``index`` on.
 
     Returns:
         the index after the last one written.
@@ -242,15 +246,18 @@ def append(typing: Any, array: Any, index: Any, mask: Any, values: Any) -> Any:
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array, index, mask, values = args
-        pointer = _address(context, builder, sig.args[0], array, index, _INT)
+        bits = sig.args[0].dtype.bitwidth
+        narrow = ir.VectorType(ir.IntType(bits), LANES)
+        pointer = _address(context, builder, sig.args[0], array, index, narrow)
         if _has_avx512(context):
             nothing = ir.Constant(_INT, [0] * LANES)
             packed = _call(builder, "llvm.x86.avx512.mask.compress.v16i32", _INT, [values, nothing, mask])
-            builder.store(packed, pointer, align=4)
+            builder.store(builder.trunc(packed, narrow) if bits < 32 else packed, pointer, align=bits // 8)
         else:
-            element = builder.bitcast(pointer, ir.IntType(32).as_pointer())
-            name = "llvm.masked.compressstore.v16i32"
-            _call(builder, name, ir.VoidType(), [values, element, mask])
+            element = builder.bitcast(pointer, ir.IntType(bits).as_pointer())
+            chosen = builder.trunc(values, narrow) if bits < 32 else values
+            name = f"llvm.masked.compressstore.v16i{bits}"
+            _call(builder, name, ir.VoidType(), [chosen, element, mask])
         chosen = _call(builder, "llvm.ctpop.i16", ir.IntType(16), [builder.bitcast(mask, ir.IntType(16))])
         return builder.add(index, builder.zext(chosen, ir.IntType(64)))
 

@@ -125,7 +125,7 @@ def test_forces_energies_and_lists_agree_with_all_pairs(system):
     np.fill_diagonal(r, 1e9)
     lists, numbers = it.around.inner, it.rows.place[3::4]
     for row in range(particles):
-        near = numbers[lists.near[lists.begin[row] : lists.end[row]] // 16]
+        near = numbers[lists.near[lists.begin[row] : lists.end[row]]]
         others = near[near != numbers[row]]
         away = r[numbers[row]]
         assert len(near) % 16 == 0

@@ -109,13 +109,13 @@ def count_distances(tally, place, block, share=0, shares=1):
         candidates = collect(cells, cell % n, cell // n % n, cell // (n * n), within)
         for i in range(cells.first[cell], cells.first[cell + 1]):
             x, y, z = splat(cells.x[i]), splat(cells.y[i]), splat(cells.z[i])
-            own, k = splat(cells.offset[i]), 0
+            own, k = splat(cells.row[i]), 0
             for j in range(0, candidates, LANES):
                 dx = to_float(x - load(cells.near_x, j))
                 dy = to_float(y - load(cells.near_y, j))
                 dz = to_float(z - load(cells.near_z, j))
                 square = fma(dx, dx, fma(dy, dy, dz * dz))
-                there = (square < within) & (load(cells.near_offset, j) > own)
+                there = (square < within) & (load(cells.near_row, j) > own)
                 if j + LANES > candidates:
                     there = there & (lanes() < splat(np.int32(candidates - j)))
                 bins = to_int(fma(sqrt(select(there, square, nothing)), splat(tally.to_bin), splat(-_HALF)))

@@ -28,12 +28,8 @@ from simulators.md.vector import (
     load,
     maximum,
     splat,
-    store,
     to_float,
 )
-
-ROW_BYTES = 16
-"""Of a row of four int32."""
 
 _ZERO = np.float32(0)
 Integers = NDArray[np.int32]
@@ -46,31 +42,29 @@ class Cells(NamedTuple):
         across: cells along each side.
         first: int64 array (across^3 + 1,): where each cell begins in the order.
         cell: array (rows,): the cell of each row.
-        order: array (rows,): rows in the order of their cells.
-        x, y, z, offset: arrays (rows + 16,) in that order: places, and distances in bytes of the rows.
-        near_x, near_y, near_z, near_offset: arrays (rows + 32,): the same of one cell's candidates.
+        x, y, z, row: arrays (rows + 16,) in that order: places, and the rows themselves.
+        near_x, near_y, near_z, near_row: arrays (rows + 32,): the same of one cell's candidates.
     """
 
     across: int
     first: NDArray[np.int64]
     cell: Integers
-    order: Integers
     x: Integers
     y: Integers
     z: Integers
-    offset: Integers
+    row: Integers
     near_x: Integers
     near_y: Integers
     near_z: Integers
-    near_offset: Integers
+    near_row: Integers
 
 
 class Lists(NamedTuple):
-    """Neighbours of rows: of row i, ``near[begin[i] : end[i]]``, distances in bytes of their rows."""
+    """Neighbours of rows: of row i, the rows ``near[begin[i] : end[i]]``; uint16 where that is enough."""
 
     begin: NDArray[np.int64]
     end: NDArray[np.int64]
-    near: Integers
+    near: NDArray[np.int32] | NDArray[np.uint16]
 
 
 def make_cells(rows: int, radius: float, side: float) -> Cells:
@@ -83,7 +77,6 @@ def make_cells(rows: int, radius: float, side: float) -> Cells:
         across,
         np.zeros(across**3 + 1, np.int64),
         np.zeros(rows, np.int32),
-        np.zeros(rows, np.int32),
         *ordered,
         *candidates,
     )
@@ -91,7 +84,8 @@ def make_cells(rows: int, radius: float, side: float) -> Cells:
 
 def make_lists(rows: int, entries: int) -> Lists:
     """Empty lists with room for so many entries."""
-    return Lists(np.zeros(rows, np.int64), np.zeros(rows, np.int64), aligned(entries + LANES, np.int32))
+    number = np.uint16 if rows <= 2**16 else np.int32
+    return Lists(np.zeros(rows, np.int64), np.zeros(rows, np.int64), aligned(entries + LANES, number))
 
 
 @inline
@@ -118,22 +112,21 @@ def order_by_cell(cells, place, rows):
         first[cell + 1] += first[cell]
     for i in range(rows):
         cell = cells.cell[i]
-        cells.order[first[cell]] = i
+        cells.row[first[cell]] = i
         first[cell] += 1
     for cell in range(first.size - 1, 0, -1):
         first[cell] = first[cell - 1]
     first[0] = 0
     for k in range(rows):
-        i = cells.order[k]
+        i = cells.row[k]
         cells.x[k], cells.y[k], cells.z[k] = place[4 * i], place[4 * i + 1], place[4 * i + 2]
-        cells.offset[k] = ROW_BYTES * i
 
 
 @inline
 def sort_rows(cells, array, room, rows):
     """Put the rows of an array into the order of their cells, by way of ``room``."""
     for k in range(rows):
-        i = cells.order[k]
+        i = cells.row[k]
         for c in range(4):
             room[4 * k + c] = array[4 * i + c]
     array[: 4 * rows] = room[: 4 * rows]
@@ -143,8 +136,7 @@ def sort_rows(cells, array, room, rows):
 def in_order(cells, rows):
     """Say that the rows are in the order of their cells, after they were put there."""
     for k in range(rows):
-        cells.order[k] = k
-        cells.offset[k] = ROW_BYTES * k
+        cells.row[k] = k
 
 
 @inline
@@ -208,7 +200,7 @@ def collect(cells, cx, cy, cz, limit):
                 append(cells.near_x, k, there, x)
                 append(cells.near_y, k, there, y)
                 append(cells.near_z, k, there, z)
-                k = append(cells.near_offset, k, there, load(cells.offset, j))
+                k = append(cells.near_row, k, there, load(cells.row, j))
     return k
 
 
@@ -232,7 +224,7 @@ def list_neighbours(cells, lists, local, limit):
             continue
         candidates = collect(cells, cell % n, cell // n % n, cell // (n * n), within)
         for i in range(cells.first[cell], cells.first[cell + 1]):
-            row = cells.order[i]
+            row = cells.row[i]
             if row >= local:
                 continue
             if k + candidates + 2 * LANES > near.size:
@@ -247,8 +239,8 @@ def list_neighbours(cells, lists, local, limit):
                 there = (square < within) & (square > nothing)
                 if j + LANES > candidates:
                     there = there & (lanes() < splat(np.int32(candidates - j)))
-                k = append(near, k, there, load(cells.near_offset, j))
-            k = _filled(near, lists.begin[row], k, ROW_BYTES * row)
+                k = append(near, k, there, load(cells.near_row, j))
+            k = _filled(near, lists.begin[row], k, row)
             lists.end[row] = k
     return True
 
@@ -274,12 +266,12 @@ def pick_neighbours(place, outer, inner, local, limit):
             dx, dy, dz = to_float(x - xj), to_float(y - yj), to_float(z - zj)
             square = fma(dx, dx, fma(dy, dy, dz * dz))
             k = append(near, k, (square < within) & (square > nothing), load(outer.near, j))
-        k = _filled(near, inner.begin[i], k, ROW_BYTES * i)
+        k = _filled(near, inner.begin[i], k, i)
         inner.end[i] = k
 
 
 @inline
 def _filled(near, begin, k, own):
     """Fill a list that ends at k; where it ends then."""
-    store(near, k, splat(np.int32(own)))
+    append(near, k, lanes() > splat(np.int32(-1)), splat(np.int32(own)))
     return begin + (k - begin + LANES - 1) // LANES * LANES
