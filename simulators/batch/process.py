@@ -34,7 +34,10 @@ _LOOK = 0.1
 """Seconds between two looks at whether a program that prints nothing has ended."""
 _GUARD = """\
 trap 'trap "" TERM; kill -TERM 0; (sleep 2; kill -KILL 0) & wait $program; kill -KILL 0' TERM
-exec 3<&0; "$@" <&3 3<&- & program=$!; exec 3<&-; wait $program
+exec 3<&0 4>&2 2>/dev/null  # what the shell itself has to say is no word of the program's
+"$@" <&3 2>&4 3<&- 4>&- & program=$!
+exec 3<&- 4>&-
+wait $program
 """
 
 

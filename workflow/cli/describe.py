@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 DECLARED_BY_CONFIGURATION = "Its inputs and outputs are declared in its configuration."
 
 
-def describe_simulator(simulator: type[Simulator]) -> str:
-    """Its purpose, inputs, configuration and outputs as aligned text."""
+def describe_simulator(simulator: type[Simulator], configured: Simulator | None = None) -> str:
+    """Its purpose, inputs, configuration and outputs as aligned text, by default without settings."""
     settings = [("setting", "type", "default", "description"), *setting_rows(simulator)]
-    declared = with_defaults(simulator)
+    declared = configured or with_defaults(simulator)
     if declared is None:
         parts = [summary(simulator), DECLARED_BY_CONFIGURATION, table(settings)]
     else:

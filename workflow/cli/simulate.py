@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
-from workflow.cli.arguments import ManyValues, json_option, read_pairs
+from workflow.cli.arguments import ManyValues, json_option, read_campaign, read_pairs
 from workflow.cli.console import Progress, measured, print_json, table
 from workflow.cli.failures import FAILED, MISSING, USAGE, Failure
 from workflow.words import duration
@@ -30,11 +30,16 @@ def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         return
     click.echo(ctx.get_help())
     if not ctx.params.get("kind"):
-        click.echo(f"\nKinds: {', '.join(_kinds())}, or your own as module:Class.")
+        click.echo(f"\nKinds: {', '.join(_kinds())}, your own as module:Class, or a campaign's file.")
     else:
         from workflow.cli.describe import describe_simulator
 
-        click.echo("\n" + describe_simulator(_find(ctx.params["kind"])))
+        kind = ctx.params["kind"]
+        if _is_campaign(kind):
+            simulator = _of_campaign(kind, {}, None)
+            click.echo("\n" + describe_simulator(type(simulator), simulator))
+        else:
+            click.echo("\n" + describe_simulator(_find(kind)))
     ctx.exit()
 
 
@@ -105,17 +110,24 @@ def command(
 ) -> None:
     """Run a simulator at one point, without a campaign.
 
+    KIND is a kind of simulator, or the file of a campaign: its simulator then, as it is configured there.
+
     Several replicas are averaged with equal weights (they are equally long), and the standard error
     of that mean is the root of the summed squares of their own standard errors, which come from
     blocks, over their number.
     """
     if kind is None:
         raise Failure(f"no KIND of simulator given; known: {', '.join(_kinds())}", USAGE, KINDS)
-    found_kind, advice = _find(kind), f"mlaround simulate {kind} --help"
+    advice = f"mlaround simulate {kind} --help"
     if seed >= 2**63:
         raise Failure(f"--seed {seed}: must be below 2^63", USAGE, advice)
-    simulator = _configured(kind, found_kind, read_pairs(config, "--config", advice), backend)
-    given = _values(simulator, read_pairs(inputs, "-p", advice))
+    settings = read_pairs(config, "--config", advice)
+    if _is_campaign(kind):
+        simulator = _of_campaign(kind, settings, backend)
+        kind = simulator.kind
+    else:
+        simulator = _configured(kind, _find(kind), settings, backend)
+    given = _values(simulator, read_pairs(inputs, "-p", advice), advice)
     if out is not None and out.exists():
         raise Failure(f"{out} exists and is left as it is", USAGE, "name another file with --out")
     asked = {"frames": frames, "series": series, "checkpoint": checkpoint, "start": start}
@@ -140,7 +152,9 @@ def command(
             found = simulator.run(rows, seeds, threads=cores, progress=progress, **wanted)
         except SimulatorError as error:
             raise Failure(str(error), FAILED, advice) from None
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall = time.perf_counter() - wall
+    # A simulator that starts other processes knows what they used, one that shares a batch does not.
+    cpu = max(time.process_time() - cpu, float(found.cpu_seconds.sum()))
     if out is not None:
         from workflow.results import write_result
 
@@ -173,7 +187,7 @@ def command(
     else:
         _print(result, simulator)
     if len(found.failures) == replicas:
-        raise Failure(next(iter(found.failures.values())).message, FAILED, f"mlaround simulate {kind} --help")
+        raise Failure(next(iter(found.failures.values())).message, FAILED, advice)
 
 
 def _kinds() -> list[str]:
@@ -181,6 +195,17 @@ def _kinds() -> list[str]:
     from workflow.plugins import find
 
     return sorted(find("simulators", Simulator))
+
+
+def _is_campaign(kind: str) -> bool:
+    return kind.endswith((".yaml", ".yml"))
+
+
+def _of_campaign(file: str, config: dict[str, str], backend: str | None) -> Simulator:
+    """The simulator of a campaign, with these settings in place of its own."""
+    settings = config | ({"backend": backend} if backend is not None else {})
+    overrides = [f"simulator.{key}={text}" for key, text in settings.items()]
+    return read_campaign(Path(file), overrides).simulator
 
 
 def _find(kind: str) -> type[Simulator]:
@@ -255,7 +280,7 @@ def _kept(
     return {"keep": keep}
 
 
-def _values(simulator: Simulator, given: dict[str, str]) -> dict[str, float]:
+def _values(simulator: Simulator, given: dict[str, str], advice: str) -> dict[str, float]:
     """Numbers in the declared units; every mistake at once."""
     from surrogates.contract import parse_quantity
     from workflow.words import suggestion
@@ -276,7 +301,7 @@ def _values(simulator: Simulator, given: dict[str, str]) -> dict[str, float]:
         if p.default is None and p.name not in given
     ]
     if mistakes:
-        raise Failure("\n".join(mistakes), USAGE, f"mlaround simulate {simulator.kind} --help")
+        raise Failure("\n".join(mistakes), USAGE, advice)
     return values
 
 
