@@ -113,8 +113,6 @@ class GeneCircuit(BatchSimulator):
 
         rows = self.rows(inputs)
         observations = self.nothing_yet(inputs)
-        for error in observations.stderr.values():
-            error[:] = 0.0
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices

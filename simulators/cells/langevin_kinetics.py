@@ -33,7 +33,7 @@ from simulators.md.vector import (
 )
 
 OUTSIDE_STEP = 0.01
-"""Hours: at this step the published noise from outside is delta dt; at others it has the same variance per h."""
+"""Hours: at this step the published noise from outside is delta dt; at others it has its variance per h."""
 
 _PURPOSE = np.int32(0)
 _DRAWS = np.int32(4)
