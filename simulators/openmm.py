@@ -187,15 +187,14 @@ class OpenMM(BatchSimulator):
     ) -> Observations:
         """Simulate a batch, as many replicas at a time as have cores."""
         molecules = self._molecules()
-        from simulators.adapters.openmm_replica import Replica
+        from simulators.adapters.openmm_replica import Replica, one_at_a_time
         from simulators.batch.keeping import open_keeper
 
         observations, rows = self.nothing_yet(inputs), self.rows(inputs)
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
-            replica = Replica(molecules, self._plan(molecules, rows[index]), int(seeds[index]))
-            with open_keeper(
+            keeper = open_keeper(
                 keep,
                 index,
                 self.steps,
@@ -203,7 +202,9 @@ class OpenMM(BatchSimulator):
                 types=molecules.names,
                 mass=molecules.mass,
                 bonds=molecules.bonds,
-            ) as keeper:
+            )
+            with keeper, one_at_a_time(self.platform):
+                replica = Replica(molecules, self._plan(molecules, rows[index]), int(seeds[index]))
                 failure = replica.run(keeper, report)
             if failure is not None:
                 observations.failures[index] = failure

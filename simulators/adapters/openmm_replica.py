@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +65,15 @@ class Plan:
     atoms: tuple[int, ...]
     pairs: tuple[tuple[int, int], ...] = ()
     parameters: dict[str, float] = field(default_factory=dict)
+
+
+_REFERENCE = threading.Lock()
+"""All contexts of the platform Reference in a process draw from one sequence of random numbers."""
+
+
+def one_at_a_time(platform: str) -> AbstractContextManager[Any]:
+    """What a replica is made and run in, so that its random numbers are its own."""
+    return _REFERENCE if platform == "Reference" else nullcontext()
 
 
 class Replica:

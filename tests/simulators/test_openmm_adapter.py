@@ -94,6 +94,14 @@ def test_springs_obey_equipartition() -> None:
     assert observations.mean["potential_energy"][0] != observations.mean["potential_energy"][1]
 
 
+@pytest.mark.parametrize("platform", ["Reference", "CPU"])
+def test_replicas_side_by_side_do_not_share_their_random_numbers(platform: str) -> None:
+    simulator = wells(platform=platform, steps=2000)
+    together, alone = run(simulator, 4, threads=4), run(simulator, 4)
+    for name, values in alone.mean.items():
+        np.testing.assert_array_equal(together.mean[name], values)
+
+
 def test_a_force_field_with_rigid_water() -> None:
     observations = run(water(steps=4000))
     assert observations.failures == {}

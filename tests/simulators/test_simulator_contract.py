@@ -70,7 +70,7 @@ EXAMPLES = {
         {"temperature": 2.0},
     ),
     "openmm": (
-        {"pdb": WATER, "force_field": ["tip3p.xml"], "platform": "Reference", "steps": 640},
+        {"pdb": WATER, "force_field": ["tip3p.xml"], "steps": 640},
         {"temperature": 300},
     ),
     "lennard_jones": (
