@@ -43,8 +43,8 @@ _OVERSUBSCRIBED = {  # Open MPI refuses more ranks than cores unless told so; MP
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
 }
-_WORLD_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
-"""What launchers tell their ranks."""
+_WORLD_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
+"""What launchers tell those that they start."""
 _PATIENCE = 0.005
 """Seconds between two looks at whether the other ranks are done."""
 
@@ -78,8 +78,14 @@ def spread(
 
 
 def _within_world() -> bool:
-    """Whether this process is one of several that an MPI launcher started; asks MPI only if it seems so."""
-    if not any(int(os.environ.get(name, "1")) > 1 for name in _WORLD_SIZES):
+    """Whether this process is one of several ranks of an MPI program.
+
+    A batch system may start processes with the variables of ranks that know nothing of MPI, workers say, and
+    to initialise it there would wait for ever. Hence a program says that it is one by importing mpi4py, as
+    ``python -m mpi4py`` does.
+    """
+    started = any(int(os.environ.get(name, "1")) > 1 for name in _WORLD_SIZES)
+    if not started or "mpi4py" not in sys.modules:
         return False
     from mpi4py import MPI
 

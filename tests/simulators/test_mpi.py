@@ -24,6 +24,8 @@ from simulators.batch import mpi
 from simulators.batch.keeping import read_frame
 from simulators.batch.simulator import BatchSimulator
 from simulators.contract import Coordinate, Failure, Frame, Keep, Output, Parameter
+from simulators.lennard_jones import LennardJones
+from simulators.md.fluid.team import Boxes
 from simulators.md.slit_team import tile_of
 from simulators.slit_electrolyte import SlitElectrolyte
 
@@ -319,3 +321,76 @@ def test_tiles_hold_each_pair_once(ranks, blocks, seed):
             pairs[tile.rows[0] : tile.rows[-1], tile.columns[0] : tile.columns[1]] += 1
     i, j = np.triu_indices(lanes, 1)
     assert (pairs[i, j] == 1).all()
+
+
+# One fluid over two ranks -------------------------------------------------------------------------
+
+LIQUID = {"density": 0.7, "temperature": 1.0}
+
+
+def fluid(**configuration):
+    return LennardJones(particles=500, steps=1400, **configuration)
+
+
+def run_fluid(simulator, **options):
+    row = simulator.complete(LIQUID)
+    return simulator.run(np.stack([row, row]), np.array([7, 8], np.uint64), **options)
+
+
+@pytest.fixture(scope="module")
+def fluid_on_one(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fluid")
+    return folder, run_fluid(fluid(), keep=Keep(folder, ("a", "b"), frames=700, series=700))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fluid_over_two_ranks_is_the_same_to_the_bit(fluid_on_one, tmp_path, nobody_left, threads):
+    folder, one = fluid_on_one
+    keep = Keep(tmp_path, ("a", "b"), frames=700, series=700, checkpoint=500)
+    simulator = fluid(backend="mpi", ranks=2, ranks_per_replica=2)
+    assert_same(run_fluid(simulator, keep=keep, threads=threads), one)
+    for name in ("a", "b"):
+        assert (tmp_path / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes()
+        for k in range(3):
+            ours, theirs = (read_frame(where / f"{name}.gsd", k) for where in (tmp_path, folder))
+            np.testing.assert_array_equal(ours.position, theirs.position)
+            np.testing.assert_array_equal(ours.velocity, theirs.velocity)
+    if threads == 1:
+        # What a kill between the checkpoints at 1,000 and the last leaves.
+        for name in ("a", "b"):
+            previous = tmp_path / f"{name}.checkpoint.previous.npz"
+            previous.replace(tmp_path / f"{name}.checkpoint.npz")
+        assert_same(run_fluid(simulator, keep=keep), one)
+
+
+def test_a_team_of_a_fluid_fails_like_one(tmp_path, nobody_left):
+    crowded = np.random.default_rng(3).uniform(0, 5, (500, 3))
+    start = {"starts": {1: Frame(0, crowded)}}
+    one = run_fluid(fluid(), keep=Keep(tmp_path / "one", ("a", "b"), **start))
+    simulator = fluid(backend="mpi", ranks=2, ranks_per_replica=2)
+    two = run_fluid(simulator, keep=Keep(tmp_path / "two", ("a", "b"), **start))
+    assert list(one.failures) == list(two.failures) == [1]
+    assert two.failures[1].message == one.failures[1].message
+    np.testing.assert_array_equal(two.failures[1].frame.position, one.failures[1].frame.position)
+    np.testing.assert_array_equal(two.mean["g"][0], one.mean["g"][0])
+
+
+@given(st.lists(st.integers(1, 4), min_size=3, max_size=3), st.floats(0.01, 0.4), st.integers(0, 2**31))
+@settings(max_examples=50, deadline=None)
+def test_boxes_hold_all_and_know_who_is_near(across, reach, seed):
+    boxes = Boxes(across)
+    words = np.random.default_rng(seed).integers(-(2**31), 2**31, (200, 4)).astype(np.int32)
+    words[:2, 0] = [0, -1]  # both ends of an axis
+    box, turns = boxes.of(words), words[:, :3].astype(np.uint32) / 2.0**32
+    d = turns[:, None] - turns[None]
+    distance = np.sqrt(((d - np.rint(d)) ** 2).sum(axis=2))
+    for k in range(len(boxes.middle)):
+        inside = np.abs(turns[box == k] - boxes.middle[k]) <= boxes.width / 2
+        assert inside.all()
+        near = boxes.near(words, k, reach)
+        # Whoever is within reach of a particle of the box is near the box.
+        assert near[(distance[box == k] < reach).any(axis=0)].all()
+        assert near[box == k].all()
+        border = boxes.at_border(words, k, reach)
+        others = (distance < reach)[:, box != k].any(axis=1)
+        assert border[(box == k) & others].all()

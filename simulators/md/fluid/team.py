@@ -280,7 +280,7 @@ class TeamReplica(Replica):
             self._local = self._room(self._own, self._local.outer.near.size)
         self._fill(own)
         order_rows(self._local.cells, self._local.place, self._own)
-        own = own[self._local.cells.order[: self._own]]
+        own = own[self._local.cells.row[: self._own]]
         # A little farther than the lists reach, for the rounding of distances.
         reach = 1.0001 * (self.plan.cutoff + OUTER_SKIN) / side
         border = self._boxes.at_border(own, team.rank, reach)
