@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -76,6 +77,17 @@ def one_at_a_time(platform: str) -> AbstractContextManager[Any]:
     return _REFERENCE if platform == "Reference" else nullcontext()
 
 
+def _seeded(system: Any, seed: int) -> Any:
+    """The system, or a copy whose own random forces, such as a barostat, have this seed."""
+    if not any(hasattr(force, "setRandomNumberSeed") for force in system.getForces()):
+        return system
+    own = copy.deepcopy(system)
+    for force in own.getForces():
+        if hasattr(force, "setRandomNumberSeed"):
+            force.setRandomNumberSeed(seed)
+    return own
+
+
 class Replica:
     """A replica; its tally has a row to each block and a column to each result."""
 
@@ -89,11 +101,13 @@ class Replica:
         )  # K, 1/ps, ps
         self.integrator.setRandomNumberSeed(seed % _SEEDS + 1)  # 0 means a seed of OpenMM's own choice
         self.context = openmm.Context(
-            molecules.system,
+            _seeded(molecules.system, seed % _SEEDS + 1),
             self.integrator,
             openmm.Platform.getPlatformByName(plan.platform),
             self._properties(),
         )
+        if (bath := openmm.MonteCarloBarostat.Temperature()) in self.context.getParameters():
+            self.context.setParameter(bath, plan.temperature)
         self.seed = seed
         self.atoms = np.array(plan.atoms, dtype=int)
 

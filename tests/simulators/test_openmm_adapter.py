@@ -108,6 +108,27 @@ def test_a_force_field_with_rigid_water() -> None:
     assert observations.mean["kinetic_temperature"][0] == pytest.approx(300, rel=0.5)
 
 
+def test_a_barostat_of_the_system_has_the_seed_and_the_temperature_of_the_replica(tmp_path: Path) -> None:
+    gsd = pytest.importorskip("gsd.hoomd")
+    system = openmm.XmlSerializer.deserialize(wells_xml())
+    repulsion = openmm.CustomNonbondedForce("0.01/r^12")
+    repulsion.setNonbondedMethod(repulsion.CutoffPeriodic)
+    repulsion.setCutoffDistance(0.6)
+    for _ in range(ATOMS):
+        repulsion.addParticle([])
+    system.addForce(repulsion)
+    system.setDefaultPeriodicBoxVectors((3, 0, 0), (0, 3, 0), (0, 0, 3))
+    system.addForce(openmm.MonteCarloBarostat(10.0, 1.0, 5))
+    boxes = []
+    for name in ("a", "b"):
+        simulator = wells(system=openmm.XmlSerializer.serialize(system), steps=400)
+        run(simulator, keep=Keep(tmp_path, (name,), frames=100))
+        with gsd.open(tmp_path / f"{name}.gsd") as frames:
+            boxes.append([frame.configuration.box[0] for frame in frames])
+    assert boxes[0] == boxes[1]
+    assert len(set(boxes[0])) > 2
+
+
 def test_frames_series_and_checkpoints_go_on_with_the_same_bits(tmp_path: Path) -> None:
     gsd = pytest.importorskip("gsd.hoomd")
     for platform in ("Reference", "CPU"):
