@@ -157,6 +157,17 @@ def test_a_visit_makes_what_is_due_and_nothing_else(tmp_path):
         assert (step, arrays["b"].tolist()) == (20, [1, 1])
 
 
+def test_files_are_on_disk_before_the_checkpoint_that_counts_them(tmp_path):
+    with open_keeper(keep_in(tmp_path), 0, STEPS) as killed:
+        for step in range(21):
+            killed.frame(Frame(step, np.zeros((1, 3))))
+            killed.row(step, {"a": 1.5})
+            killed.save(step, {})
+        with open_keeper(keep_in(tmp_path), 0, STEPS) as another:
+            assert another.resume() == (20, {})
+        assert len(pd.read_csv(tmp_path / "r0.csv")) == len(trajectory(tmp_path / "r0.gsd")) == 3
+
+
 def test_keeping_changes_no_number(whole):
     np.testing.assert_array_equal(run(None).mean["reach"], whole[1])
 
