@@ -150,6 +150,38 @@ def test_averages_are_boltzmanns_and_error_bars_are_the_scatter():
     assert (counts == np.round(counts)).all()
 
 
+def test_what_is_counted_is_what_the_path_shows(tmp_path):
+    steps, first = 30_000, 3_000
+    keep = Keep(tmp_path, ("path",), series=1)
+    observations = run({"steps": steps}, [60.0], [3], keep=keep)
+    rows = np.loadtxt(tmp_path / "path.csv", delimiter=",", skiprows=1)[first:steps]
+    x, y, energy = rows[:, 1:].T
+    sides = [
+        (x - s[0]) * n[0] + (y - s[1]) * n[1] > 0
+        for s, n in ((surface.SADDLE_A, surface.ACROSS_A), (surface.SADDLE_B, surface.ACROSS_B))
+    ]
+    core = np.zeros(len(x), int)
+    for k, centre in enumerate((surface.MINIMUM_A, surface.MINIMUM_B)):
+        core[(x - centre[0]) ** 2 + (y - centre[1]) ** 2 < 0.2**2] = k + 1
+    visits = core[core > 0]
+    crossings = np.count_nonzero(np.diff(visits))
+    assert crossings > 10
+    mean = {name: values[0] for name, values in observations.mean.items()}
+    assert abs(mean["transitions"] - crossings) <= 1  # one may straddle the end of the equilibration
+    assert mean["population_a"] == pytest.approx(sides[0].mean(), abs=2 / steps)
+    assert mean["population_b"] == pytest.approx(sides[1].mean(), abs=2 / steps)
+    assert mean["mean_energy"] == pytest.approx(energy.mean(), abs=1e-3)
+
+
+def test_the_first_arrival_is_no_transition(tmp_path):
+    """A walker that sets out between the minima has come from neither."""
+    middle = Frame(0, np.array([[-0.05, 0.4667, 0.0]]))
+    keep = Keep(tmp_path, ("one",), starts={0: middle})
+    observations = run({"steps": 20_000, "equilibration": 0}, [5.0], keep=keep)
+    assert observations.mean["population_b"][0] > 0.3
+    assert observations.mean["transitions"][0] == 0
+
+
 def test_a_walker_that_never_crosses_counts_nothing_with_the_error_of_one():
     observations = run({"steps": 10_000, "start": "b"}, [1.0])
     assert observations.mean["transitions"][0] == 0
