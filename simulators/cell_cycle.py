@@ -107,8 +107,8 @@ class CellCycle(BatchSimulator):
         0.01,
         gt=0,
         le=0.05,
-        description="time step (h); published: 0.01, too long for fast binding of RB and E2F, which then makes "
-        "RB from nothing; 0.0005 is short enough for most constants",
+        description="time step (h); published: 0.01, too long for fast binding of RB and E2F, which then "
+        "makes RB from nothing; 0.0005 is short enough for most constants",
     )
     sigma: float = Field(
         2.0, ge=0, le=100, description="noise of reactions in units of that of single molecules"

@@ -59,6 +59,11 @@ def finding() -> Callable[..., None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--findings", type=Path, help="write what validation finds to this page")
+    parser.addoption(
+        "--gene-circuit-data",
+        type=Path,
+        help="CSV of published rows: 13 inputs over their maxima, profile, log_peak, rings",
+    )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
