@@ -42,7 +42,7 @@ class GoProtein(BatchSimulator):
 
     kind: Literal["go_protein"] = "go_protein"
     backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
-    structure: Path | None = Field(
+    structure: str | None = Field(
         None,
         description="native structure: a PDB file of one chain, whose C-alpha atoms in the first model are "
         "read; the 28 residues of FSD-EY (1FME) if not given",
@@ -64,7 +64,11 @@ class GoProtein(BatchSimulator):
     together: ClassVar[int] = 16
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter(
-            "temperature", "", "temperature in epsilon / k; most proteins fold below 0.8 to 0.9", 0.01, 5
+            "temperature",
+            "",
+            "temperature in epsilon / k; 1FME has lost half of its contacts at 0.9",
+            0.01,
+            5,
         ),
     )
     outputs: ClassVar[tuple[Output, ...]] = (
@@ -92,7 +96,7 @@ class GoProtein(BatchSimulator):
         Raises:
             InvalidInputError: the file cannot be read, or has no native contacts.
         """
-        path = self.structure or DEFAULT
+        path = Path(self.structure) if self.structure is not None else DEFAULT
         changed = path.stat().st_mtime_ns if path.exists() else 0
         native = _read(path, changed)
         if not len(native.contact_distances):

@@ -37,7 +37,7 @@ _direction, _joint, _torsion = on_vectors(laws.direction), on_vectors(laws.joint
 _bond_gradient = on_vectors(laws.bond_gradient)
 _contact, _repulsion = on_vectors(laws.contact), on_vectors(laws.repulsion)
 
-SKIN = 1.5
+SKIN = 1.0
 """How far beyond the cut the list of pairs reaches, angstrom."""
 _REACH_SQUARE = np.float32((laws.REPULSION_CUT + SKIN) ** 2)
 _FREE_SQUARE = np.float32((0.499 * SKIN) ** 2)

@@ -299,12 +299,19 @@ class _Now:
     def frame(self, lane: int) -> Frame:
         return Frame(self._chains.step, self._positions[lane], None, self._velocities[lane])
 
-    def row(self, lane: int) -> dict[str, float]:
-        position, native = self._positions[lane], self._chains.plan.native
+    @cached_property
+    def _rows(self) -> dict[str, Array]:
+        """Column -> values of all replicas at once, array (16,)."""
+        positions, native = self._positions, self._chains.plan.native
+        # A broken chain is in no file, and its positions may be no numbers.
+        positions = np.where(self.whole[:, None, None], positions, native.position)
         return {
-            "native_contacts": float(native_contacts(position, native)),
-            "rmsd": float(rmsd(position, native.position)),
-            "radius_of_gyration": float(radius_of_gyration(position)),
-            "potential_energy": float(self._energy[lane]),
-            "temperature": float(np.mean(self._velocities[lane] ** 2)),
+            "native_contacts": native_contacts(positions, native),
+            "rmsd": rmsd(positions, native.position),
+            "radius_of_gyration": radius_of_gyration(positions),
+            "potential_energy": self._energy.astype(float),
+            "temperature": np.mean(self._velocities**2, axis=(1, 2)),
         }
+
+    def row(self, lane: int) -> dict[str, float]:
+        return {name: float(values[lane]) for name, values in self._rows.items()}

@@ -162,18 +162,18 @@ def test_files_that_cannot_be_simulated_are_refused_in_words(tmp_path, lines, wo
     path = tmp_path / "protein.pdb"
     path.write_text("\n".join(lines))
     with pytest.raises(InvalidInputError) as caught:
-        GoProtein(structure=path).complete({"temperature": 0.7})
+        GoProtein(structure=str(path)).complete({"temperature": 0.7})
     for word in ("structure", str(path), *words):
         assert word in str(caught.value)
 
 
 def test_missing_files_and_shapeless_chains_are_refused(tmp_path):
     with pytest.raises(InvalidInputError, match="No such file"):
-        GoProtein(structure=tmp_path / "none.pdb").complete({"temperature": 0.7})
+        GoProtein(structure=str(tmp_path / "none.pdb")).complete({"temperature": 0.7})
     path = tmp_path / "straight.pdb"
     path.write_text("\n".join(pdb_line(k, (3.2 * k, 2 * (k % 2), 0)) for k in range(1, 9)))
     with pytest.raises(InvalidInputError, match="folded"):
-        GoProtein(structure=path).complete({"temperature": 0.7})
+        GoProtein(structure=str(path)).complete({"temperature": 0.7})
 
 
 # The simulator -----------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def test_long_chains(tmp_path):
     place = helix(200)
     path = tmp_path / "helix.pdb"
     path.write_text("\n".join(pdb_line(k, p) for k, p in enumerate(place, 1)))
-    observations = run(GoProtein(structure=path, steps=400, equilibration=0), [0.3])
+    observations = run(GoProtein(structure=str(path), steps=400, equilibration=0), [0.3])
     assert observations.failures == {}
     # Each bead of a helix touches the fourth one on.
     assert observations.mean["contact_formed"].shape == (1, 196)
