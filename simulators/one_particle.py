@@ -130,62 +130,67 @@ class OneParticle(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixty-four particles to a kernel."""
-        from simulators.md.newton import ADVANCE, POTENTIALS, release, warm_up
+        from simulators.md.newton import warm_up
         from simulators.md.wide import WIDTH
 
         observations = self.nothing_yet(inputs)
         columns = {p.name: inputs[:, k] for k, p in enumerate(self.inputs)}
-        advance, energy = ADVANCE[self.potential], POTENTIALS[self.potential].energy
-        stride = self.steps // self.points
-        chunk = max(1, min(self.points, _STRETCH // stride))
 
         def simulate(indices: list[int], report: Progress) -> None:
             # The last group is filled up with copies of its first particle.
             lanes = np.array(indices + [indices[0]] * (WIDTH - len(indices)))
             given = {name: np.ascontiguousarray(column[lanes]) for name, column in columns.items()}
-            mass, strength = given["mass"], given.get("stiffness", np.ones(WIDTH))
-            particles = release(
-                self.potential,
-                strength,
-                mass,
-                given["start_position"],
-                given["start_velocity"],
-                self.timestep,
-            )
-            # Rows of sixty-four, so that no lane is computed differently by numpy either.
-            position, velocity = np.empty((self.points, WIDTH)), np.empty((self.points, WIDTH))
-            for first in range(0, self.points, chunk):
-                points = min(chunk, self.points - first)
-                here = slice(first, first + points)
-                advance(
-                    particles, first * stride, points, stride, position[here].ravel(), velocity[here].ravel()
-                )
-                report((first + points) / self.points)
-            velocity /= self.timestep
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                kinetic = 0.5 * mass * velocity**2
-                potential = strength * energy(position)
-                start = strength * energy(given["start_position"]) + 0.5 * mass * given["start_velocity"] ** 2
-                departure = np.abs(kinetic + potential - start)
+            given.setdefault("stiffness", np.ones(WIDTH))  # the other potentials are of unit depth
+            position, velocity, period = self._trajectories(given, report)
+            departure, limit = self._departures(given, position, velocity)
             worst = departure.max(axis=0)
-            limit = _BROKEN * kinetic.max(axis=0) + 1e-6 * np.maximum(1.0, np.abs(start))
             for lane, index in enumerate(indices):
                 if not worst[lane] <= limit[lane]:
                     point = int(np.argmin(departure[:, lane] <= limit[lane]))
                     observations.failures[index] = self._failure(point, worst[lane])
                     continue
-                period = particles.period[lane] * self.timestep
                 observations.mean["position"][index] = position[:, lane]
                 observations.mean["velocity"][index] = velocity[:, lane]
-                observations.mean["period"][index] = period
+                observations.mean["period"][index] = period[lane]
                 observations.mean["energy_error"][index] = worst[lane]
                 for errors in observations.stderr.values():
                     errors[index] = 0.0
-                observations.stderr["period"][index] = 0.0 * period
+                observations.stderr["period"][index] = 0.0 * period[lane]
 
         warm_up(self.potential)  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress, together=self.together)
         return observations
+
+    def _trajectories(self, given: Mapping[str, Array], report: Progress) -> tuple[Array, Array, Array]:
+        """Positions and velocities, arrays (points, 64), and periods, array (64,)."""
+        from simulators.md.newton import ADVANCE, release
+
+        start, speed = given["start_position"], given["start_velocity"]
+        particles = release(self.potential, given["stiffness"], given["mass"], start, speed, self.timestep)
+        position, velocity = np.empty((self.points, len(start))), np.empty((self.points, len(start)))
+        stride = self.steps // self.points
+        chunk = max(1, _STRETCH // stride)
+        for first in range(0, self.points, chunk):
+            x, v = position[first : first + chunk], velocity[first : first + chunk]
+            ADVANCE[self.potential](particles, first * stride, len(x), stride, x.ravel(), v.ravel())
+            report((first + len(x)) / self.points)
+        return position, velocity / self.timestep, particles.period * self.timestep
+
+    def _departures(
+        self, given: Mapping[str, Array], position: Array, velocity: Array
+    ) -> tuple[Array, Array]:
+        """How far the energy has departed from its first value, (points, 64), and how far it may, (64,).
+
+        Rows of sixty-four are whole vectors to numpy too: no lane is computed in another way than the others.
+        """
+        from simulators.md.newton import POTENTIALS
+
+        energy, mass, stiffness = POTENTIALS[self.potential].energy, given["mass"], given["stiffness"]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            kinetic = 0.5 * mass * velocity**2
+            start = stiffness * energy(given["start_position"]) + 0.5 * mass * given["start_velocity"] ** 2
+            departure = np.abs(kinetic + stiffness * energy(position) - start)
+            return departure, _BROKEN * kinetic.max(axis=0) + 1e-6 * np.maximum(1.0, np.abs(start))
 
     def _failure(self, point: int, departure: float) -> Failure:
         step = (point + 1) * (self.steps // self.points)
