@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from simulators.adapters.declared import Name
-from simulators.adapters.located import text_of
+from simulators.adapters.located import locate, text_of
 from simulators.adapters.program import ProgramSimulator
 from simulators.adapters.reading import ReadOutput
 from simulators.adapters.template import Value
@@ -51,6 +52,12 @@ class Lammps(ProgramSimulator):
         if isinstance(given, str) and "\n" not in given.strip():
             return text_of(given.strip(), info)
         return given
+
+    @field_validator("program")
+    @classmethod
+    def _absolute(cls, given: str, info: ValidationInfo) -> str:
+        """A path is that of a file beside the campaign, wherever a replica runs."""
+        return str(locate(given, info)) if os.sep in given else given
 
     def used(self, texts: Iterable[str]) -> set[str]:
         """The script's variables too."""

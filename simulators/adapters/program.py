@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from simulators.adapters.declared import DeclaredSimulator, Name, Part, fault
-from simulators.adapters.located import existing, text_of
+from simulators.adapters.located import existing, locate, text_of
 from simulators.adapters.reading import STDOUT, ReadOutput, read_result
 from simulators.adapters.template import TemplateError, Value, fields, fill
 from simulators.batch.mpi import launcher
@@ -107,6 +107,12 @@ class ProgramSimulator(DeclaredSimulator):
             except ValueError as error:
                 raise fault(f"`{name}`: {error}", name) from None
         return found
+
+    @field_validator("scratch")
+    @classmethod
+    def _located(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """Absolute, since workers run elsewhere."""
+        return None if given is None else str(locate(given, info))
 
     @model_validator(mode="after")
     def _templates_fit(self) -> ProgramSimulator:
