@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,97 @@ def bench_slit(card: Card) -> None:
             print(row("slit", f"{ions} ions, {count} replicas", rate, "replica-steps/s", pairs / ceiling))
 
 
+# Lennard-Jones fluid -------------------------------------------------------------------------------
+
+
+def fluid_replicas(count: int, particles: int, conserve: bool = False) -> list[Any]:
+    """Liquids at density 0.8442 and temperature 0.72, melted on the CPU."""
+    from simulators.lennard_jones import LennardJones
+    from simulators.md.fluid.replica import Replica
+
+    simulator = LennardJones(particles=particles, truncation="shifted_force", long_range=False)
+    names = [parameter.name for parameter in simulator.inputs]
+    values = simulator.complete({"density": 0.8442, "temperature": 0.72}).tolist()
+    plan = simulator.plan(dict(zip(names, values, strict=True)))
+    melting = replace(plan, steps=2_000, equilibration=1_800)
+    running = replace(plan, steps=10**9, equilibration=0, every=100, conserve=conserve)
+    replicas = []
+    for seed in range(count):
+        melted = Replica(melting, seed)
+        if (failure := melted.run(lambda fraction: None)) is not None:
+            raise AssertionError(failure.message)
+        frame, replica = melted.frame(0), Replica(running, seed)
+        replica.place(frame.position)
+        replica.set_velocities(frame.velocity)
+        replicas.append(replica)
+    return replicas
+
+
+def fluid_on_card(replicas: list[Any]) -> Any:
+    from simulators.md.cuda.fluid_replicas import FluidReplicas
+
+    return FluidReplicas(replicas, [r._bath(0) for r in replicas])
+
+
+def check_fluid() -> None:
+    """A few steps beside the CPU's, then the energy's conservation."""
+    steps, (here,), (there,) = 20, fluid_replicas(1, 500), fluid_replicas(1, 500)
+    here._steps(0, steps, here._bath(0))
+    batch = fluid_on_card([there])
+    code, reached = batch.run(steps)
+    if code[0] or reached[0] != steps:
+        raise AssertionError(f"ended with code {code[0]} at step {reached[0]}")
+    batch.fetch(0)
+    apart = (sorted_places(here) - sorted_places(there)) * here.unit
+    print(f"fluid: after {steps} steps particles are within {np.abs(apart).max():.1e} of the CPU's")
+    if np.abs(apart).max() > 1e-3:
+        raise AssertionError(f"positions differ by {np.abs(apart).max():.2g}")
+
+    conserving = fluid_replicas(4, 500, conserve=True)
+    first = np.array([r.thermodynamics()["total_energy"] for r in conserving])
+    batch = fluid_on_card(conserving)
+    code, _ = batch.run(20_000)
+    last = np.array([batch.fetch(k).thermodynamics()["total_energy"] for k in range(4)])
+    drift = float(np.abs(last - first).max())
+    print(f"fluid: energy per particle within {drift:.1e} after 20000 steps of 0.005")
+    if code.any() or drift > 2e-3:
+        raise AssertionError(f"codes {code}, drift {drift:.2g}")
+
+
+def sorted_places(replica: Any) -> Any:
+    rows = replica.rows.place.reshape(-1, 4)
+    return rows[np.argsort(rows[:, 3]), :3]
+
+
+def bench_fluid(card: Card) -> None:
+    from gpu_ceilings import most, pairs_of_particles, seconds
+
+    check_fluid()
+    ceiling = most(card, pairs_of_particles, 4)
+    print(f"fluid: ceiling {ceiling / 1e9:.0f} G listed pairs/s, each pair once for either particle")
+    for particles in (500, 1000, 2000):
+        base = fluid_replicas(4, particles)
+        for each in (1, 2, 4, 8, 16) if particles == 500 else (4,):
+            count = each * card.multiprocessors
+            batch = fluid_on_card([base[k % len(base)] for k in range(count)])
+            done = [0]
+
+            def run(steps: int, batch: Any = batch, done: list[int] = done) -> None:
+                done[0] += steps
+                batch.launch(done[0])
+
+            batch.run(0)
+            rate = count / seconds(run, 100)
+            code, _ = batch.run(done[0])
+            if code.any():
+                raise AssertionError(f"{np.count_nonzero(code)} of {count} replicas failed")
+            lists, entries = batch.listed
+            pairs = float(entries.mean()) * rate
+            what = f"{particles} particles, {count} replicas"
+            print(row("fluid", what, particles * rate, "atom-steps/s", pairs / ceiling))
+            print(f"{'':<8} neighbours listed every {done[0] / lists.mean():.1f} steps")
+
+
 # Output --------------------------------------------------------------------------------------------
 
 
@@ -112,7 +204,7 @@ def row(name: str, what: str, rate: float, unit: str, fraction: float) -> str:
     return f"{name:<8} {what:<34} {rate:>10.3e} {unit:<16} {100 * fraction:>5.1f} % of the ceiling"
 
 
-SIMULATORS: tuple[Callable[[Card], None], ...] = (bench_slit,)
+SIMULATORS: tuple[Callable[[Card], None], ...] = (bench_slit, bench_fluid)
 
 
 def main() -> int:

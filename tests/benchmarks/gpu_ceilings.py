@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from simulators.md.cuda.arithmetic import fma, kernel, word
+from simulators.md.cuda.arithmetic import device, fma, kernel, to_float, word
 from simulators.md.cuda.device import Card, launch
+from simulators.md.cuda.fluid import _strength
 from simulators.md.cuda.slit import _push as push_ion
 
 THREADS = 256
@@ -80,3 +81,28 @@ def pairs_of_ions(turns, out):
         a2, b2, c2 = push_ion(x2, y2, z2, xj, yj, zj, soft, coulomb, core, threshold, a2, b2, c2)
         a3, b3, c3 = push_ion(x3, y3, z3, xj, yj, zj, soft, coulomb, core, threshold, a3, b3, c3)
     out[i] = a0 + b0 + c0 + a1 + b1 + c1 + a2 + b2 + c2 + a3 + b3 + c3
+
+
+@device
+def _push(x, y, z, xj, yj, zj, unit, cutoff_square, slope, fx, fy, fz):
+    dx, dy, dz = to_float(x - xj), to_float(y - yj), to_float(z - zj)
+    square = fma(dx, dx, fma(dy, dy, dz * dz)) * unit
+    value = _strength(square, cutoff_square, slope)
+    return fma(value, dx, fx), fma(value, dy, fy), fma(value, dz, fz)
+
+
+@kernel(THREADS, 4)
+def pairs_of_particles(turns, out):
+    """A particle to a thread and four neighbours that move on by additions."""
+    i = cuda.threadIdx.x
+    x, y, z = word(i * 7_000_000), word(i * 9_000_000), word(i * 5_000_000)
+    unit, cutoff_square, slope = np.float32(1e-17), np.float32(6.25), np.float32(0.0)
+    fx = fy = fz = np.float32(0.0)
+    a, b, c, d = word(1), word(20_000_003), word(500_000_003), word(1_000_000_007)
+    for _ in range(turns):
+        a, b, c, d = word(a + 1_000_003), word(b + 3_000_017), word(c + 2_000_003), word(d + 5_000_011)
+        fx, fy, fz = _push(x, y, z, a, b, c, unit, cutoff_square, slope, fx, fy, fz)
+        fx, fy, fz = _push(x, y, z, b, c, d, unit, cutoff_square, slope, fx, fy, fz)
+        fx, fy, fz = _push(x, y, z, c, d, a, unit, cutoff_square, slope, fx, fy, fz)
+        fx, fy, fz = _push(x, y, z, d, a, b, unit, cutoff_square, slope, fx, fy, fz)
+    out[i] = fx + fy + fz

@@ -75,3 +75,25 @@ def test_the_slits_loop_over_pairs_is_float32_and_short():
         assert loop["ld.shared.v4.u32"] == 1
         assert loop.total() <= 24 * slit.ROWS
     assert not FLOAT64.search(compiled(slit.forces, _batch()))
+
+
+def test_the_fluids_loop_over_its_list_is_float32():
+    from numba import types
+
+    from simulators.md.cuda.fluid import CONSTANTS, Batch, advance
+
+    f, i = np.float32, np.int32
+    dimensions = {
+        **{"place": (i, 3), "velocity": (i, 3), "force": (f, 3), "listed": (i, 3), "near": (np.uint16, 2)},
+        **{"count": (i, 2), "step": (np.int64, 1), "code": (i, 1), "looks": (i, 2), "sums": (np.int64, 3)},
+        "lists": (i, 1),
+    }
+    members = [array(CONSTANTS, 1), *(array(np.dtype(t), n) for t, n in dimensions.values())]
+    assert Batch._fields == ("constants", *dimensions)
+    text = compiled(advance, types.NamedTuple(members, Batch), types.int64)
+    four = [loop for loop in loops(text, "ld.shared.v4.u32") if loop["ld.global.u16"] == 4]
+    assert len(four) == 2  # sharp and smooth, four neighbours at a time
+    for loop in four:
+        assert loop["ld.shared.v4.u32"] == 4
+        assert not any("f64" in name for name in loop)
+        assert loop.total() <= 4 * 32

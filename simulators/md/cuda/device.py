@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ def find_card() -> Card:
     """The card that this process uses: the first one that CUDA_VISIBLE_DEVICES leaves.
 
     Raises:
-        SimulatorError: numba-cuda, the driver, or a card is missing, or the driver is too old; with what to do.
+        SimulatorError: numba-cuda, a driver that is new enough, or a card is missing; with what to do.
     """
     if importlib.util.find_spec("numba_cuda") is None:
         raise SimulatorError(
@@ -57,7 +58,7 @@ def find_card() -> Card:
     except (CudaSupportError, CudaAPIError) as error:
         why = " ".join(str(error).split()).rstrip(" :.")
         raise SimulatorError(
-            f"backend: cuda finds no CUDA device ({why}); it needs an NVIDIA card with a driver of CUDA 12 or "
+            f"backend: cuda finds no CUDA device ({why}); it needs an NVIDIA card, a driver of CUDA 12 or "
             f"newer (nvidia-smi shows both) and pip install 'mlaround[gpu]', {_OTHERWISE}"
         ) from None
     name = card.name.decode() if isinstance(card.name, bytes) else str(card.name)
@@ -78,7 +79,7 @@ def chunks(replicas: int, bytes_each: float, card: Card) -> list[range]:
         )
     parts = -(-replicas // at_once)
     bounds = [replicas * k // parts for k in range(parts + 1)]
-    return [range(first, last) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [range(first, last) for first, last in itertools.pairwise(bounds)]
 
 
 def threads_per_block(work: list[int], most: int) -> int:

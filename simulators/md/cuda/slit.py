@@ -4,10 +4,10 @@ The same fixed-point positions, laws, integrator and random numbers as on the CP
 that a replica starts in the same state and follows the same noise; sums are taken in another order, so that
 two runs part slowly as float32 rounds.
 
-A thread adds up the forces on `ROWS` ions of one species from every `PARTS`-th partner. All pairs are computed
-twice, once for either ion: Newton's third law would need sums across threads. Partners are staged in shared
-memory `TILE` at a time and read by all lanes of a warp at once. Coefficients of a pair depend on the two
-species alone, so that with cations and anions apart they stay in registers.
+A thread adds up the forces on `ROWS` ions of one species from every `PARTS`-th partner. All pairs are
+computed twice, once for either ion: Newton's third law would need sums across threads. Partners are staged
+in shared memory `TILE` at a time and read by all lanes of a warp at once. Coefficients of a pair depend on
+the two species alone, so that with cations and anions apart they stay in registers.
 """
 
 from __future__ import annotations
