@@ -63,8 +63,8 @@ def primitive(function: Callable[..., Any]) -> Any:
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """Compile a piece of a kernel; the optimiser inlines it into its caller."""
-    return njit(function, error_model="numpy")
+    """Compile a piece of a kernel, which becomes part of its caller: a call would pass vectors through memory."""
+    return njit(function, error_model="numpy", forceinline=True)
 
 
 def compiled(function: Callable[..., Any]) -> Any:
