@@ -6,9 +6,9 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from simulators.adapters.declared import fault
 from simulators.adapters.located import locate
@@ -16,6 +16,8 @@ from simulators.adapters.program import ProgramSimulator
 from simulators.adapters.template import Value, fill
 from simulators.contract import InvalidInputError
 
+_WORDS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+"""What editors are told of a command, which is a list of words once it is read."""
 _OF_A_SHELL = {"|", "||", "&&", "&", ";", ">", ">>", "<", "2>", "2>&1", "`"}
 
 
@@ -29,7 +31,7 @@ class Command(ProgramSimulator):
     """
 
     kind: Literal["command"] = "command"
-    command: tuple[str, ...] = Field(
+    command: Annotated[tuple[str, ...], WithJsonSchema(_WORDS)] = Field(
         description="program and arguments, a list or a text; no shell reads it. A word that names a file "
         "beside the campaign means that file"
     )
