@@ -15,8 +15,9 @@ from simulators.contract import Failure, Frame, InvalidInputError
 from simulators.md.composition import AVOGADRO, Composition, lattice_shape
 from simulators.md.ions import allocate, first_anion
 from simulators.md.langevin import dynamics
+from simulators.md.laws.ions import RANK
 from simulators.md.pair import pair_table
-from simulators.md.sheet import RANK, expansion_rows
+from simulators.md.sheet import expansion_rows
 from simulators.md.slit import FINE, NOT_FINITE, OUTSIDE, TOO_HOT, Slit, advance, forces, start
 from simulators.md.slit_energy import potential_energy
 from simulators.md.statistics import BLOCKS, blocked, highest, smoothed

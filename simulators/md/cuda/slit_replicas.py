@@ -58,7 +58,7 @@ class SlitReplicas:
             for array, copy in zip((self._card.place, self._card.speed), self._before, strict=True):
                 copy.copy_to_device(array)
             before = self.step
-            stop = min(self.keepers[k].next_stop(int(before[k])) for k in running)
+            stop = min(self.keepers[k].next_stop(int(before[k])) for k in running.tolist())
             stretches.run(int(before[running].min()), self._plan_steps, stop, self.launch)
             self.step, code = self._card.step.copy_to_host(), self._card.code.copy_to_host()
             for k in running[code[running] != FINE].tolist():
