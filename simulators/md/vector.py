@@ -63,7 +63,7 @@ def primitive(function: Callable[..., Any]) -> Any:
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """Compile a piece of a kernel, which becomes part of its caller: a call would pass vectors through memory."""
+    """Compile a piece of a kernel as part of its callers: a call would pass vectors through memory."""
     return njit(function, error_model="numpy", forceinline=True)
 
 

@@ -218,6 +218,26 @@ def test_forces_and_energies_are_those_of_openmm(finding, peer):
     )
 
 
+def test_native_contacts_are_those_of_openmm(finding, peer, monkeypatch):
+    """At T = 1, where a chain forgets its start within 10,000 steps."""
+    monkeypatch.setattr(peer, "TEMPERATURE", 1.0)
+    theirs = []
+    for seed in range(16):
+        there = peer.OpenMM(NATIVE.position[None], "Reference", "bonds")
+        there.integrator.setRandomNumberSeed(seed + 1)
+        there.context.setVelocitiesToTemperature(1.0 / 8.31446261815324e-3, seed + 1)
+        there.run(20_000)
+        frames = []
+        for _ in range(400):
+            there.integrator.step(100)
+            frames.append(there.context.getState(getPositions=True).getPositions(asNumpy=True)._value)
+        theirs.append(native_contacts(frames, NATIVE).mean())
+    ours = run([1.0] * 32, 70, steps=1_000_000).mean["native_contacts"]
+    error = np.hypot(ours.std(ddof=1) / np.sqrt(32), np.std(theirs, ddof=1) / 4)
+    what = "mean fraction of native contacts, T = 1"
+    finding(SECTION, what, ours.mean(), np.mean(theirs), "OpenMM Reference", tolerance=4 * error, error=error)
+
+
 def test_unfolding_is_as_fast_in_openmm(finding, peer, monkeypatch):
     """At T = 1, where it takes a few thousand steps."""
     monkeypatch.setattr(peer, "TEMPERATURE", 1.0)
