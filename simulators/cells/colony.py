@@ -315,7 +315,7 @@ def _added(X: Array, now: Array, before: Array, a: float, b: float) -> None:
 def _bound(L: Array, T: Array, P: Array, c: Circuit) -> None:
     """Equilibrium of L + T and P as published: the root loses an L far below the dissociation constant.
 
-    Nothing is fused or reordered here, since the outcome of up to a sixth of the inputs hangs on it.
+    Nothing is fused or reordered here, since the profile hangs on it for one in seven of the inputs.
     """
     for i in range(L.size):
         b = L[i] - c.per_t7 * T[i] - c.dissociation
