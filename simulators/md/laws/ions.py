@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from simulators.md.arithmetic import fma, law, maximum, real
 
 RANK = 16
-"""Polynomials to a height: the series of the far images is good to 1e-6 of their force for gaps up to the side
-of the box."""
+"""Polynomials to a height: the series of the far images is good to 1e-6 of their force for gaps up to the
+side of the box."""
 
 
 class PairCoefficients(NamedTuple):
@@ -42,7 +42,7 @@ def pair_coefficients(coulomb: Any, sigma: Any, unit: float, scale: float) -> Pa
 
 @law
 def pair_force(inverse: Any, coulomb: Any, core: Any, threshold: Any) -> Any:
-    """g times the force of a pair (kT per length) over its separation, given w / r; `pair_coefficients`."""
+    """G times the force of a pair (kT per length) over its separation, given w / r; `pair_coefficients`."""
     square = inverse * inverse
     ratio = core * square
     s = ratio * ratio * ratio
