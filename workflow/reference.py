@@ -13,7 +13,14 @@ from simulators import Simulator
 from surrogates import Surrogate
 from workflow.campaign import Campaign, Range, Stop, Training
 from workflow.cli import COMMANDS, cli
-from workflow.cli.describe import DECLARED_BY_CONFIGURATION, input_row, setting_rows, summary, with_defaults
+from workflow.cli.describe import (
+    DECLARED_BY_CONFIGURATION,
+    input_row,
+    named_parts,
+    setting_rows,
+    summary,
+    with_defaults,
+)
 from workflow.cli.failures import MEANINGS
 from workflow.plugins import find
 from workflow.reading.messages import kinds, model_at
@@ -108,6 +115,8 @@ def _plugin(kind: str, model: type[BaseModel]) -> str:
             outputs = [(o.name, o.unit, o.coordinate or "", o.description) for o in declared.outputs]
             parts.append(_table(("output", "unit", "over", "description"), outputs))
     parts.append(_settings(model))
+    for name, part in named_parts(model).items():
+        parts.append(f"Each of `{name}`:\n\n{_settings(part)}")
     return "\n".join(parts)
 
 

@@ -35,6 +35,7 @@ def command(script: str, results: Any = None, **settings: Any) -> Command:
             "parameters": PARAMETERS,
             "results": {"energy": {}} if results is None else results,
             "timeout": 60,
+            "keep_folders": "none",
             **settings,
         }
     )
@@ -273,7 +274,7 @@ print('{"energy": 7}')
 
 
 def test_each_replica_fails_alone_and_says_why(tmp_path: Path) -> None:
-    simulator = command(TROUBLE, scratch=str(tmp_path), timeout=6)
+    simulator = command(TROUBLE, scratch=str(tmp_path), keep_folders="failed", timeout=6)
     observations = run(simulator, [0, 1, 2, 3, 4, 5], threads=6)
     failed = observations.failures
     assert observations.mean["energy"][[0, 4]].tolist() == [7, 7]

@@ -22,6 +22,7 @@ simulator:
     force: {unit: pN, low: -5, high: 5}
   results:
     energy: {unit: pJ}
+  keep_folders: none
 space:
   force: [-1 pN, 1]
 surrogate: {kind: gaussian_process}
@@ -86,8 +87,8 @@ def test_its_simulator_runs_by_itself(folder: Path, capsys: pytest.CaptureFixtur
         ("energy: {unit: pJ}", "state: {unit: pJ}", 3, 9, "calls a quantity `state`"),
         ("  results:", "  result:", 7, 3, "unknown key `result` in `simulator`; did you mean `results`"),
         ("python", "pyhton", 4, 12, "there is no such program"),
-        ("-1 pN, 1", "-1 pN, 9", 10, 18, "out of range; accepted: -5 to 5 pN"),
-        ("simulations: 4}", "simulation: 4}\n#", 10, 18, None),
+        ("-1 pN, 1", "-1 pN, 9", 11, 18, "out of range; accepted: -5 to 5 pN"),
+        ("simulations: 4}", "simulation: 4}\n#", 11, 18, None),
     ],
 )
 def test_mistakes_have_their_lines(

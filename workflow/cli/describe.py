@@ -24,6 +24,8 @@ def describe_simulator(simulator: type[Simulator], configured: Simulator | None 
     declared = configured or with_defaults(simulator)
     if declared is None:
         parts = [summary(simulator), DECLARED_BY_CONFIGURATION, table(settings)]
+        for name, part in named_parts(simulator).items():
+            parts.append(table([(f"of {name}", "type", "default", "description"), *setting_rows(part)]))
     else:
         inputs = [("input", "unit", "range", "default", "description"), *map(input_row, declared.inputs)]
         outputs = [("output", "unit", "over", "description")]
@@ -62,6 +64,16 @@ def setting_rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
         for name, field in model.model_fields.items()
         if name != "kind"
     ]
+
+
+def named_parts(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The settings that hold named parts, which have settings of their own -> the model of a part."""
+    found = {}
+    for name, field in model.model_fields.items():
+        members = get_args(field.annotation) if get_origin(field.annotation) is dict else ()
+        if members and isinstance(members[1], type) and issubclass(members[1], BaseModel):
+            found[name] = members[1]
+    return found
 
 
 def default_text(field: FieldInfo) -> str:
