@@ -64,7 +64,7 @@ class LennardJones(DecomposedSimulator):
         description="'nvt', a heat bath throughout (Langevin); 'nve', energy conserved after equilibration",
     )
     friction: float = Field(1.0, gt=0, le=100, description="of the heat bath, per unit of time")
-    steps: int = Field(20_000, ge=100, description="time steps, equilibration included")
+    steps: int = Field(50_000, ge=100, description="time steps, equilibration included")
     timestep: float = Field(0.005, gt=0, le=0.02, description="time step")
     equilibration: float = Field(
         0.2, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"
@@ -148,8 +148,8 @@ class LennardJones(DecomposedSimulator):
             fewest = math.ceil(_SHORTEST / (1 - self.equilibration)) + 1
             raise InvalidInputError("steps", self.steps, "too few for an error bar", f"at least {fewest}")
         side = self.side(inputs)
-        if side < 2 * self.cutoff:
-            enough = math.ceil(inputs["density"] * (2 * self.cutoff) ** 3)
+        if side < 2 * self.cutoff * (1 - 1e-9):
+            enough = math.ceil(inputs["density"] * (2 * self.cutoff) ** 3 * (1 - 1e-9))
             raise InvalidInputError(
                 "particles",
                 self.particles,

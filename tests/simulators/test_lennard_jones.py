@@ -13,7 +13,7 @@ from simulators.batch.keeping import read_frame
 from simulators.contract import Frame, Keep
 from simulators.lennard_jones import LennardJones
 from simulators.md.fluid.replica import INNER_SKIN, Replica, lattice
-from simulators.md.fluid.run import UNLISTED, Limits, advance, kick_rows
+from simulators.md.fluid.run import Limits, advance, kick_rows
 from simulators.md.fluid.state import by_number, set_column
 from simulators.md.laws import lennard_jones as law
 from simulators.md.statistics import BLOCKS
@@ -160,14 +160,15 @@ def test_forces_cancel_to_the_last_bit_and_do_not_depend_on_the_order():
 
 
 def test_standing_lists_give_the_forces_of_new_ones():
-    it = replica(particles=400)
+    it, fresh = replica(particles=400), replica(particles=400)
     bath = it._bath(0)
     it._begin(None)
-    for step in range(300):
-        assert it._advance(step, step + 1, bath) is None
-        standing = it.forces()
-        it.around.state[0] = UNLISTED
-        assert_array_equal(it.forces(), standing)
+    for step in range(0, 300, 3):
+        assert it._advance(step, step + 3, bath) is None
+        fresh.place(it.frame(step).position)
+        assert_array_equal(it.forces(), fresh.forces())
+    listed = np.abs(by_number(it.rows.listed, it.rows.place[3::4]))
+    assert (listed != np.abs(by_number(it.rows.place, it.rows.place[3::4]))).all()
 
 
 def test_lists_that_are_too_short_grow_and_change_nothing():
@@ -470,6 +471,7 @@ def test_what_cannot_be_simulated_is_refused():
     with pytest.raises(InvalidInputError, match=r"particles = 100: .* accepted: at least 108, or a cutoff"):
         LennardJones(particles=100, cutoff=2.5).complete({"density": 0.86, "temperature": 1})
     LennardJones(particles=108, cutoff=2.5).complete({"density": 0.86, "temperature": 1})
+    LennardJones(particles=100, cutoff=2.5).complete({"density": 0.8, "temperature": 1})  # to the last bit
     with pytest.raises(InvalidInputError, match="steps = 1000: too few"):
         LennardJones(steps=1000).complete(LIQUID)
 
