@@ -173,16 +173,17 @@ class ChargedSphere(BatchSimulator):
 
         rows = self.rows(inputs)
         starts = keep.starts if keep is not None else {}
-        for index, frame in starts.items():
-            check_start(self._plan(rows[index]), frame)
         observations = self.nothing_yet(inputs)
+        edges = observations.edges["distance"]
+        for index, frame in starts.items():
+            check_start(self._plan(rows[index], edges[index]), frame)
         compositions = [self.composition(row) for row in rows]
         for name in ("counterions", "coions", "sphere_valency"):
             observations.used[name] = np.array([getattr(c, name) for c in compositions], dtype=float)
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
-            plan = self._plan(rows[index])
+            plan = self._plan(rows[index], edges[index])
             replica = Replica(plan, int(seeds[index]), starts.get(index))
             failure = replica.run(report, self._keeper(keep, index, plan))
             if failure is not None:
@@ -199,7 +200,7 @@ class ChargedSphere(BatchSimulator):
         over_threads(observations, simulate, threads=threads, progress=progress)
         return observations
 
-    def _plan(self, inputs: Mapping[str, float]) -> Plan:
+    def _plan(self, inputs: Mapping[str, float], edges: Array) -> Plan:
         from simulators.md.sphere_replica import Plan
 
         return Plan(
@@ -216,7 +217,7 @@ class ChargedSphere(BatchSimulator):
             steps=self.steps,
             every=self._every(inputs),
             first=self._first(inputs),
-            edges=self.coordinates[0].at(inputs),
+            edges=edges,
         )
 
     def _keeper(self, keep: Keep | None, index: int, plan: Plan) -> Keeper:

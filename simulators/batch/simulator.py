@@ -63,15 +63,14 @@ class BatchSimulator(Simulator):
 
     def nothing_yet(self, inputs: Array) -> Observations:
         """Observations of a batch with nothing in them but the edges of the bins."""
-        rows, n = self.rows(inputs), len(inputs)
+        n = len(inputs)
+        columns = dict(zip((p.name for p in self.inputs), np.asarray(inputs, dtype=float).T, strict=True))
         sizes = {c.name: c.size for c in self.coordinates}
         shapes = {o.name: (n, sizes[o.coordinate]) if o.coordinate else (n,) for o in self.outputs}
         return Observations(
             mean={name: np.full(shape, np.nan) for name, shape in shapes.items()},
             stderr={name: np.full(shape, np.nan) for name, shape in shapes.items()},
-            edges={
-                c.name: np.array([c.at(row) for row in rows]).reshape(n, c.size + 1) for c in self.coordinates
-            },
+            edges={c.name: c.at(columns) for c in self.coordinates},
             wall_seconds=np.zeros(n),
             cpu_seconds=np.zeros(n),
         )

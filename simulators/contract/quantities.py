@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[np.float64]
 Terms = dict[str, list[float]]
 
 
@@ -56,12 +58,31 @@ class Coordinate:
         """Number of bins."""
         return len(next(iter(self.edges.values()))) - 1
 
-    def at(self, inputs: Mapping[str, float]) -> NDArray[np.float64]:
-        """Bin edges for these inputs, array (bins + 1,)."""
-        known = {"__builtins__": {}, "min": min, "max": max, "abs": abs, **inputs}
-        # The expressions are declared in code; what a user declares are numbers.
-        terms = [eval(expression, known) * np.array(c) for expression, c in self.edges.items()]
-        return np.asarray(sum(terms), dtype=np.float64)
+    def at(self, inputs: Mapping[str, Array]) -> Array:
+        """Bin edges of a batch.
+
+        Args:
+            inputs: name -> array (replicas,).
+
+        Returns:
+            array (replicas, bins + 1).
+        """
+        functions = {"min": _least, "max": _greatest, "abs": np.abs}
+        replicas = len(next(iter(inputs.values())))
+        edges = np.zeros((replicas, self.size + 1))
+        for expression, coefficients in self.edges.items():
+            # The expressions are declared in code; what a user declares are numbers.
+            factor = eval(expression, {"__builtins__": {}}, {**functions, **inputs})
+            edges += np.broadcast_to(factor, replicas)[:, None] * np.array(coefficients)
+        return edges
+
+
+def _least(*values: ArrayLike) -> ArrayLike:
+    return reduce(np.minimum, values)
+
+
+def _greatest(*values: ArrayLike) -> ArrayLike:
+    return reduce(np.maximum, values)
 
 
 def fixed(edges: ArrayLike) -> Terms:

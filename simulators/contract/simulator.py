@@ -55,7 +55,7 @@ class Simulator(BaseModel):
 
     @property
     def together(self) -> int:
-        """How many replicas cost as much as one, since they share a vector's lanes; a class variable likewise."""
+        """How many replicas cost as much as one, by sharing lanes; a class variable likewise."""
         return 1
 
     def complete(self, given: Mapping[str, float]) -> Array:
