@@ -258,16 +258,22 @@ class Replica:
         volume = 4 / 3 * np.pi * np.diff(plan.edges**3) * AVOGADRO
         inner, half = plan.radius + plan.diameter / 2, CONTACT_HALF_WIDTH * plan.diameter
         layer = 4 / 3 * np.pi * ((inner + half) ** 3 - (inner - half) ** 3) * AVOGADRO
-        profile = looks.profile / weights[:, None, None] / volume
+        counted = weights.sum()
+
+        def density(counts: NDArray[np.int64], room: Array | float) -> Estimate:
+            mean, error = blocked((counts.T / weights).T / room, weights)
+            # Where no ion was seen, the error is that which one would have given.
+            return mean, np.maximum(error, 1 / (counted * room))
+
         found: dict[str, Estimate] = {
             "R": _ratio(extended, real, block),
             "R_v": _ratio(extended, fake, block),
             "temperature": averaged(real * (2 / (3 * plan.ions))),
             "fake_temperature_kinetic": averaged(fake * (2 / plan.modes)),
             "polarization_energy": averaged(answer),
-            "contact_density": blocked(looks.contact / weights / layer, weights),
-            "density_counterion": blocked(profile[:, 0], weights),
-            "density_coion": blocked(profile[:, 1], weights),
+            "contact_density": density(looks.contact, layer),
+            "density_counterion": density(looks.profile[:, 0], volume),
+            "density_coion": density(looks.profile[:, 1], volume),
         }
         good = bool(found["R"][0] < 0.05) and bool(found["R_v"][0] < 0.15)
         if plan.inside != plan.outside:  # otherwise there is nothing that the answer could be off from

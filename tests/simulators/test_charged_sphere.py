@@ -330,6 +330,8 @@ def test_ions_are_at_the_temperature_that_was_set():
 def test_profiles_hold_all_ions():
     simulation, inputs, seeds = simulated([{"concentration": 0.01}])
     found = simulation.run(inputs, seeds)
+    for name in ("density_counterion", "density_coion", "contact_density"):
+        assert (found.stderr[name] > 0).all()
     volume = 4 / 3 * np.pi * np.diff(found.edges["distance"][0] ** 3) * 0.602214076
     assert (found.mean["density_counterion"][0] * volume).sum() == pytest.approx(found.used["counterions"][0])
     assert (found.mean["density_coion"][0] * volume).sum() == pytest.approx(found.used["coions"][0])
