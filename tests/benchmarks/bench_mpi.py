@@ -117,7 +117,7 @@ def fluid(particles: int, world: Any) -> Any:
     def advance(system: Replica) -> Any:
         return lambda first, last: system._advance(first, last, system._bath(first))
 
-    return closing(team), advance(one), advance(team), agree, 300, max(50, int(3e6 / particles))
+    return closing(team), advance(one), advance(team), agree, 300, int(1e7 / particles)
 
 
 def one_system(kind: str, size: int) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from test_simulator_contract import EXAMPLES, PLUGINS
 
 from simulators import InvalidInputError, SimulatorError
 from simulators.batch import mpi
@@ -203,6 +205,14 @@ def test_a_program_started_by_mpiexec_shares_the_batch_among_its_own_ranks(tmp_p
     assert lines == ["got [ 0.  7. 10. 13.] 2"] * 2
 
 
+def test_every_simulator_with_ranks_can_be_sent_to_them():
+    with_ranks = [kind for kind, found in PLUGINS.items() if issubclass(found, BatchSimulator)]
+    assert "slit_electrolyte" in with_ranks
+    for kind in with_ranks:
+        simulator = PLUGINS[kind](**EXAMPLES[kind][0])
+        assert pickle.loads(pickle.dumps(simulator)) == simulator
+
+
 def test_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(SimulatorError, match=r"mpiexec: pip install 'mlaround\[mpi\]'"):
@@ -379,18 +389,23 @@ def test_a_team_of_a_fluid_fails_like_one(tmp_path, nobody_left):
 @settings(max_examples=50, deadline=None)
 def test_boxes_hold_all_and_know_who_is_near(across, reach, seed):
     boxes = Boxes(across)
-    words = np.random.default_rng(seed).integers(-(2**31), 2**31, (200, 4)).astype(np.int32)
-    words[:2, 0] = [0, -1]  # both ends of an axis
-    box, turns = boxes.of(words), words[:, :3].astype(np.uint32) / 2.0**32
-    d = turns[:, None] - turns[None]
+    rows = np.random.default_rng(seed).integers(-(2**31), 2**31, (200, 4)).astype(np.int32)
+    rows[:2, 0] = [0, -1]  # both ends of an axis
+    words, turns = rows.reshape(-1), rows[:, :3].astype(np.uint32) / 2.0**32
+    box, d = boxes.of(words), turns[:, None] - turns[None]
     distance = np.sqrt(((d - np.rint(d)) ** 2).sum(axis=2))
     for k in range(len(boxes.middle)):
-        inside = np.abs(turns[box == k] - boxes.middle[k]) <= boxes.width / 2
+        inside = np.abs(turns[box == k] - boxes.middle[k]) <= boxes.half
         assert inside.all()
-        near = boxes.near(words, k, reach)
+        near = np.isin(np.arange(200), boxes.near(words, k, reach))
         # Whoever is within reach of a particle of the box is near the box.
         assert near[(distance[box == k] < reach).any(axis=0)].all()
         assert near[box == k].all()
+        outside = np.maximum(
+            np.abs(turns - boxes.middle[k] - np.rint(turns - boxes.middle[k])) - boxes.half, 0
+        )
+        np.testing.assert_array_equal(near, (outside**2).sum(axis=1) < reach**2)
         border = boxes.at_border(words, k, reach)
         others = (distance < reach)[:, box != k].any(axis=1)
         assert border[(box == k) & others].all()
+        assert not border.any() or max(across) > 1

@@ -40,7 +40,7 @@ from simulators.md.fluid.replica import OUTER_SKIN, SMALL, Plan, Replica
 from simulators.md.fluid.run import DRIFT, FINE, HOT, OVERLAP, UNLISTED, add_energies
 from simulators.md.fluid.state import ENERGY, Rows
 from simulators.md.statistics import BLOCKS
-from simulators.md.vector import LANES, aligned, compiled
+from simulators.md.vector import LANES, aligned, compiled, inline
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -141,44 +141,75 @@ def count_structure(tally, place, step, share, shares):
 # Boxes ---------------------------------------------------------------------------------------------
 
 
-class Boxes:
-    """A cube cut into as many boxes as there are ranks, as near to cubes as can be.
+@inline
+def _from_middle(place, i, c, middle):
+    """How far a row is from a place along an axis, in sides of the cube."""
+    turns = np.uint32(place[4 * i + c]) * 2.0**-32 - middle
+    return abs(turns - np.rint(turns))
 
-    Args:
-        across: boxes along each axis, (3,).
-    """
+
+@compiled
+def find_boxes(place, across, box):
+    """The box that each row lies in; across is int64 array (3,), box an int16 array, overwritten."""
+    n = across.astype(np.uint64)
+    for i in range(box.size):
+        corner = np.uint64(0)
+        for c in range(3):
+            corner = corner * n[c] + ((np.uint64(np.uint32(place[4 * i + c])) * n[c]) >> np.uint64(32))
+        box[i] = np.int16(corner)
+
+
+@compiled
+def find_near(place, rows, middle, half, reach, found):
+    """The rows within a distance of a box or in it, into array ``found``; how many there are."""
+    count = 0
+    for i in range(rows):
+        square = 0.0
+        for c in range(3):
+            square += max(_from_middle(place, i, c, middle[c]) - half[c], 0.0) ** 2
+        if square < reach * reach:
+            found[count] = i
+            count += 1
+    return count
+
+
+@compiled
+def find_border(place, middle, half, reach, border):
+    """Which rows of a box have anything outside it within a distance, into a bool array."""
+    for i in range(border.size):
+        border[i] = False
+        for c in range(3):
+            if half[c] < 0.5 and half[c] - _from_middle(place, i, c, middle[c]) < reach:
+                border[i] = True
+
+
+class Boxes:
+    """A cube cut into boxes, as many along each axis as array (3,) ``across`` says."""
 
     def __init__(self, across: list[int]) -> None:
-        self.across = np.array(across)
+        self.across = np.array(across, np.int64)
         corner = np.stack(np.unravel_index(np.arange(self.across.prod()), across), axis=1)
-        self.width: Array = 1 / self.across
-        """Of a box, (3,), in sides of the cube."""
-        self.middle: Array = (corner + 0.5) * self.width
+        self.half: Array = 0.5 / self.across
+        """Half the sides of a box, (3,), in sides of the cube."""
+        self.middle: Array = (2 * corner + 1) * self.half
         """Array (boxes, 3), likewise."""
-        self._stride = np.array([across[1] * across[2], across[2], 1])
 
-    def of(self, place: Integers) -> NDArray[np.int64]:
-        """The box that each row lies in; place is array (rows, 3 or 4) of fixed-point numbers."""
-        words = place[:, :3].astype(np.uint32).astype(np.uint64)
-        corner = (words * self.across.astype(np.uint64)) >> np.uint64(32)
-        box: NDArray[np.int64] = (corner.astype(np.int64) * self._stride).sum(axis=1)
+    def of(self, place: Integers) -> NDArray[np.int16]:
+        """The box that each row lies in; place is array (4 rows,)."""
+        box = np.empty(place.size // 4, np.int16)
+        find_boxes(place, self.across, box)
         return box
 
-    def _from_middle(self, place: Integers, box: int) -> Array:
-        turns = place[:, :3].astype(np.uint32) / 2.0**32 - self.middle[box]
-        distance: Array = np.abs(turns - np.rint(turns))
-        return distance
-
-    def near(self, place: Integers, box: int, reach: float) -> NDArray[np.bool_]:
-        """Which rows lie within a distance (in sides of the cube) of a box, or in it."""
-        outside = np.maximum(self._from_middle(place, box) - self.width / 2, 0)
-        near: NDArray[np.bool_] = (outside**2).sum(axis=1) < reach**2
-        return near
+    def near(self, place: Integers, box: int, reach: float) -> NDArray[np.int32]:
+        """The rows within a distance (in sides of the cube) of a box, or in it."""
+        found = np.empty(place.size // 4, np.int32)
+        return found[: find_near(place, found.size, self.middle[box], self.half, reach, found)].copy()
 
     def at_border(self, place: Integers, box: int, reach: float) -> NDArray[np.bool_]:
         """Which rows of a box have anything outside it within this distance."""
-        inside = self.width / 2 - self._from_middle(place, box)
-        return np.asarray(((inside < reach) & (self.across > 1)).any(axis=1))
+        border = np.empty(place.size // 4, np.bool_)
+        find_border(place, self.middle[box], self.half, reach, border)
+        return border
 
 
 class Partner(NamedTuple):
@@ -186,13 +217,13 @@ class Partner(NamedTuple):
 
     Args:
         rank: its number.
-        chosen: own rows that it has copies of.
+        chosen: own rows that it has copies of, int32.
         outbox: int32 array (4 rows,) of those.
         inbox: int32 array (4 rows,), ours of its rows, within the places.
     """
 
     rank: int
-    chosen: NDArray[np.int64]
+    chosen: Integers
     outbox: Integers
     inbox: Integers
 
@@ -253,48 +284,50 @@ class TeamReplica(Replica):
 
     def _take(self) -> None:
         """Each rank takes the particles in its box from all of them."""
-        there = self.rows.place.reshape(-1, 4)[: self.plan.particles]
-        velocity = self.rows.velocity.reshape(-1, 4)[: self.plan.particles]
-        ours = self._boxes.of(there) == self._team.rank
-        self._list(np.hstack([there[ours], velocity[ours]]))
+        end = 4 * self.plan.particles
+        place, velocity = self.rows.place[:end], self.rows.velocity[:end]
+        ours = np.flatnonzero(self._boxes.of(place) == self._team.rank)
+        self._list(place.reshape(-1, 4)[ours], velocity.reshape(-1, 4)[ours])
 
     def _relist(self) -> None:
         """Particles move to the rank whose box they are in; all lists are made anew."""
-        rows = (array.reshape(-1, 4)[: self._own] for array in (self._local.place, self._local.velocity))
-        moving = np.hstack(list(rows))
-        box = self._boxes.of(moving)
+        place, velocity = (a[: 4 * self._own] for a in (self._local.place, self._local.velocity))
+        box = self._boxes.of(place)
+        order = np.argsort(box, kind="stable")
         leaving = np.bincount(box, minlength=self._team.size)
         arriving = np.empty_like(leaving)
         self._team.Alltoall(leaving, arriving)
-        arrived = np.empty((int(arriving.sum()), 8), np.int32)
-        leavers = np.ascontiguousarray(moving[np.argsort(box, kind="stable")])
-        self._team.Alltoallv([leavers, 8 * leaving], [arrived, 8 * arriving])
-        self._list(arrived)
+        arrived = [np.empty((int(arriving.sum()), 4), np.int32) for _ in range(2)]
+        for rows, into in zip((place, velocity), arrived, strict=True):
+            leavers = rows.reshape(-1, 4)[order]
+            self._team.Alltoallv([leavers, 4 * leaving], [into, 4 * arriving])
+        self._list(*arrived)
 
-    def _list(self, own: Integers) -> None:
-        """Order these rows, array (rows, place and velocity), find copies, and make the outer lists."""
-        team, side = self._team, self.plan.side
-        self._own = len(own)
+    def _list(self, place: Integers, velocity: Integers) -> None:
+        """Order these rows, arrays (rows, 4), find copies, and make the outer lists."""
+        team, words = self._team, place.reshape(-1)
+        self._own = len(place)
         self._counts[:] = team.allgather(self._own)
         if self._own > self._local.place.size // 4:
             self._local = self._room(self._own, self._local.outer.near.size)
-        self._fill(own)
-        order_rows(self._local.cells, self._local.place, self._own)
-        own = own[self._local.cells.row[: self._own]]
+        order_rows(self._local.cells, words, self._own)
+        order = self._local.cells.row[: self._own]
         # A little farther than the lists reach, for the rounding of distances.
-        reach = 1.0001 * (self.plan.cutoff + OUTER_SKIN) / side
-        border = self._boxes.at_border(own, team.rank, reach)
-        own = own[np.argsort(border, kind="stable")]
+        reach = 1.0001 * (self.plan.cutoff + OUTER_SKIN) / self.plan.side
+        border = self._boxes.at_border(words, team.rank, reach)[order]
+        order = np.concatenate([order[~border], order[border]])
         self._inside = self._own - int(border.sum())
+        place, velocity = place[order], velocity[order]
+        words = place.reshape(-1)
         chosen = [
-            np.flatnonzero(self._boxes.near(own, rank, reach)) if rank != team.rank else np.zeros(0, np.int64)
+            self._boxes.near(words, rank, reach) if rank != team.rank else np.empty(0, np.int32)
             for rank in range(team.size)
         ]
         copies = team.alltoall([len(rows) for rows in chosen])
         self._rows = self._own + sum(copies)
         if self._rows > self._local.place.size // 4:
             self._local = self._room(self._rows, self._local.outer.near.size)
-        self._fill(own)
+        self._fill(place, velocity)
         ends = 4 * (self._own + np.cumsum([0, *copies]))
         self._partners = [
             Partner(
@@ -322,13 +355,13 @@ class TeamReplica(Replica):
             )
         self._local.listed[:] = self._local.place
 
-    def _fill(self, own: Integers) -> None:
-        """Own rows first; what follows them does not move."""
-        place, velocity = self._local.place.reshape(-1, 4), self._local.velocity.reshape(-1, 4)
-        place[: len(own)], velocity[: len(own)] = own[:, :4], own[:, 4:]
-        place[len(own) :, 3] = -1
-        velocity[len(own) :] = 0
-        self._local.force[4 * len(own) :] = 0
+    def _fill(self, place: Integers, velocity: Integers) -> None:
+        """Own rows first; what follows them has no number, and does not move."""
+        local, own = self._local, len(place)
+        local.place.reshape(-1, 4)[:own], local.velocity.reshape(-1, 4)[:own] = place, velocity
+        local.place[4 * own + 3 :: 4] = -1
+        local.velocity[4 * own :] = 0
+        local.force[4 * own :] = 0
 
     @property
     def _own_rows(self) -> Rows:
