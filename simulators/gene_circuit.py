@@ -169,5 +169,5 @@ class GeneCircuit(BatchSimulator):
             "negative concentration",
             f"{what} = {field.min():.3g} at radius {where:.4g} and time {time:g}, {field.max():.3g} at most "
             "elsewhere: its front is too steep for the published differences, with any time step; accepted: "
-            "inputs whose fronts are less steep",
+            "inputs whose fronts are less steep, as with a smaller aT / (ac KT)",
         )

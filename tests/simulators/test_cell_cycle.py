@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from cell_cycle_reference import langevin, slope
+from cell_cycle_reference import CHANGES, langevin, reactions, slope
 from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
@@ -46,6 +46,31 @@ def test_without_noise_cells_follow_the_rate_equations(seed):
     ours = final(k, hours=30, dt=0.0005, sigma=0, delta=0)
     np.testing.assert_allclose(ours[:, 0], exact.y[:, -1], rtol=2e-3, atol=2e-5)
     np.testing.assert_array_equal(ours, ours[:, :1] * np.ones(16))
+
+
+def test_one_step_has_the_mean_and_the_covariance_of_its_reactions():
+    """Each reaction has a noise of its own, which all the species that it changes feel."""
+    k, dt, sigma, delta, cells = complete(), 1e-4, 2.0, 100.0, 16 * 1024
+    start = np.array([1.0, 1.2, 0.8, 0.5, 2.0, 0.7, 3.0, 1.5, 0.4, 0.6])
+    steps = []
+    for first in range(0, cells, 16):
+        state = np.repeat(start * MOLECULES, 16).astype(np.float32)
+        advance(state, first, constants(k, UNITS, 1.0), noise(dt, sigma, delta, 5), 1)
+        steps.append(state.reshape(10, 16) - start[:, None] * MOLECULES)
+    change = np.concatenate(steps, axis=1)
+
+    made, lost, exchange = reactions(start[:, None], k, 1.0)
+    alone = [sum(m).item() if m else 0.0 for m in made] + np.ravel(lost)
+    covariance = np.diag(alone) * MOLECULES * sigma**2 * dt + np.eye(10) * delta**2 * 0.01 * dt
+    for j, rate in enumerate(np.ravel(exchange)):
+        gains = np.array([CHANGES.get(species, (0,) * 6)[j] for species in range(10)])
+        covariance += np.outer(gains, gains) * rate * MOLECULES * sigma**2 * dt
+    spread = np.sqrt(np.diag(covariance))
+    expected = slope(start, k, 1.0) * MOLECULES * dt
+    np.testing.assert_allclose(change.mean(axis=1), expected, atol=5 * spread.max() / cells**0.5)
+    np.testing.assert_allclose(
+        np.cov(change) / np.outer(spread, spread), covariance / np.outer(spread, spread), atol=0.05
+    )
 
 
 def test_the_noise_has_the_law_of_one_deviate_for_each_reaction():
