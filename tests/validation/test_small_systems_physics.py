@@ -245,9 +245,9 @@ def _monte_carlo(x, sweeps, rng, valency, sphere, bjerrum, weights):
 
 @pytest.mark.parametrize(("valency", "sweeps"), [(1, 10_000), (3, 60_000)])
 def test_contact_density_is_that_of_monte_carlo_with_the_exact_answer(finding, valency, sweeps):
-    """Sixty charges opposite a sphere of low permittivity, where images push ions off."""
-    simulator = ChargedSphere(steps=400_000)
-    given = {"sphere_charge": -60, "ion_valency": valency, "epsilon_inside": 2, "timestep": 0.002}
+    """Sixty charges opposite a sphere of low permittivity; ions take about 500 tau to gather there."""
+    simulator = ChargedSphere(steps=600_000, equilibration=0.4)
+    given = {"sphere_charge": -60, "ion_valency": valency, "epsilon_inside": 2, "timestep": 0.003}
     inputs = np.tile(simulator.complete(given | {"fake_mass": 3e-4, "fake_temperature": 1e-3}), (6, 1))
     found = simulator.run(inputs, np.arange(6, dtype=np.uint64), threads=2)
     assert found.failures == {}
@@ -268,6 +268,6 @@ def test_contact_density_is_that_of_monte_carlo_with_the_exact_answer(finding, v
         contact.mean(),
         expected,
         "Metropolis Monte Carlo of the Legendre series",
-        tolerance=0.1 * expected,
+        tolerance=0.08 * expected,
         error=contact.std(ddof=1) / np.sqrt(6),
     )
