@@ -72,7 +72,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     parts = [TITLE]
     for section in dict.fromkeys(f.section for f in FINDINGS):
-        parts.append(f"## {section}\n\n| | ours | error | source | tolerance | from |\n|---|---|---|---|---|---|\n")
+        head = "| | ours | error | source | tolerance | from |\n|---|---|---|---|---|---|\n"
+        parts.append(f"## {section}\n\n{head}")
         for f in FINDINGS:
             if f.section == section:
                 error = "" if f.error is None else f"{f.error:.2g}"
