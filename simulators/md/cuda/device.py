@@ -37,19 +37,20 @@ def find_card() -> Card:
     Raises:
         SimulatorError: numba-cuda, a driver that is new enough, or a card is missing; with what to do.
     """
+    from numba.core import config
+
+    if config.ENABLE_CUDASIM:
+        return Card("numba's simulator of CUDA", (9, 0), 1, float("inf"))
     if importlib.util.find_spec("numba_cuda") is None:
         raise SimulatorError(
             f"backend: cuda needs numba-cuda; install it with pip install 'mlaround[gpu]', {_OTHERWISE}"
         )
     from numba import cuda
-    from numba.core import config
-
-    if config.ENABLE_CUDASIM:
-        return Card("numba's simulator of CUDA", (9, 0), 1, float("inf"))
+    from numba.cuda.core import config as cuda_config
     from numba.cuda.cudadrv.driver import CudaAPIError, CudaSupportError
 
     # A batch smaller than the card is what the user asked for.
-    config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+    cuda_config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
     try:
         if not len(cuda.gpus):
             raise CudaSupportError("the driver lists none")
