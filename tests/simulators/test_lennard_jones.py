@@ -327,7 +327,7 @@ def test_waves_lie_in_their_bins(particles, density):
     simulator = LennardJones(particles=particles)
     waves, bins = simulator._waves()
     (q,) = (c for c in simulator.coordinates if c.name == "q")
-    edges = q.at({"density": density})
+    (edges,) = q.at({"density": np.array([density])})
     length = np.linalg.norm(waves, axis=1) * 2 * np.pi / (particles / density) ** (1 / 3)
     assert ((length > edges[bins]) & (length < edges[bins + 1])).all()
     assert set(bins) == set(range(q.size))

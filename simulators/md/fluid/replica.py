@@ -52,7 +52,7 @@ from simulators.md.vector import LANES, aligned
 Array = NDArray[np.float64]
 Estimate = tuple[Array | float, Array | float]
 
-OUTER_SKIN, INNER_SKIN = 0.7, 0.15
+OUTER_SKIN, INNER_SKIN = 0.7, 0.3
 """How far the two lists reach beyond the cutoff: what runs quickest in a dense liquid."""
 MELTING_TEMPERATURE, MELTING_PART = 2.5, 0.25
 """Dense starts are lattices; this part of the equilibration is at least so hot, to forget them."""
