@@ -29,7 +29,7 @@ from simulators.slit_electrolyte import SlitElectrolyte
 SLIT = {"gap": 3.0, "cation_valency": 1, "concentration": 0.5, "diameter": 0.714}
 LIQUID = {"density": 0.8, "temperature": 1.0}
 SYSTEMS = (("slit", 1_000), ("slit", 4_000), ("slit", 16_000), ("fluid", 4_000), ("fluid", 32_000))
-TURNS = 5
+TURNS = 3
 
 
 def hardware() -> str:
@@ -48,10 +48,10 @@ def hardware() -> str:
 
 def replicas(ranks: int) -> None:
     """A batch of slits of 424 ions on one process, and over ranks."""
-    inputs = np.stack([SlitElectrolyte().complete(SLIT)] * 16)
-    seeds = np.arange(16, dtype=np.uint64)
-    one = SlitElectrolyte(ions=424, steps=20_000)
-    over = SlitElectrolyte(ions=424, steps=20_000, backend="mpi", ranks=ranks)
+    inputs = np.stack([SlitElectrolyte().complete(SLIT)] * 8)
+    seeds = np.arange(8, dtype=np.uint64)
+    one = SlitElectrolyte(ions=424, steps=10_000)
+    over = SlitElectrolyte(ions=424, steps=10_000, backend="mpi", ranks=ranks)
     one.run(inputs[:1], seeds[:1])
     times: dict[str, list[float]] = {"one": [], "over": []}
     computing: dict[str, list[float]] = {"one": [], "over": []}
@@ -66,7 +66,7 @@ def replicas(ranks: int) -> None:
             np.testing.assert_array_equal(values, results["over"].mean[output])
     alone, shared = min(times["one"]), min(times["over"])
     cpu = min(computing["one"]) / min(computing["over"])
-    print(f"{'16 slits of 424 ions':<24} {ranks:>5} {alone:>10.2f} s {shared:>10.2f} s", end=" ")
+    print(f"{'8 slits of 424 ions':<24} {ranks:>5} {alone:>10.2f} s {shared:>10.2f} s", end=" ")
     print(f"{alone / shared / ranks:>10.0%} {cpu:>6.0%}  same bits")
 
 
