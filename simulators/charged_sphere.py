@@ -14,11 +14,11 @@ from simulators.batch.simulator import BACKEND, BatchSimulator
 from simulators.batch.threads import over_threads
 from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
 from simulators.contract.simulator import Array, Seeds
-from simulators.md.composition import AVOGADRO
+from simulators.md.slit.composition import AVOGADRO
 from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
-    from simulators.md.sphere_replica import Plan
+    from simulators.md.sphere.replica import Plan
 
 _NEAR_BINS, _FAR_BINS = 20, 20
 _NEAR = 2.0
@@ -169,7 +169,7 @@ class ChargedSphere(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, a replica to a thread."""
-        from simulators.md.sphere_replica import Replica, check_start, warm_up
+        from simulators.md.sphere.replica import Replica, check_start, warm_up
 
         rows = self.rows(inputs)
         starts = keep.starts if keep is not None else {}
@@ -201,7 +201,7 @@ class ChargedSphere(BatchSimulator):
         return observations
 
     def _plan(self, inputs: Mapping[str, float], edges: Array) -> Plan:
-        from simulators.md.sphere_replica import Plan
+        from simulators.md.sphere.replica import Plan
 
         return Plan(
             *self.composition(inputs),

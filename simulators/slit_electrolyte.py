@@ -25,11 +25,11 @@ from simulators.contract import (
     Progress,
 )
 from simulators.contract.simulator import Array, Seeds
-from simulators.md.composition import AVOGADRO, WALL_IONS, Composition, compose, lattice_shape
+from simulators.md.slit.composition import AVOGADRO, WALL_IONS, Composition, compose, lattice_shape
 from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
-    from simulators.md.replica import Plan, Replica
+    from simulators.md.slit.replica import Plan, Replica
 
 _SMALLER = "min(cation_diameter, anion_diameter)"
 _LARGER = "max(cation_diameter, anion_diameter)"
@@ -183,7 +183,7 @@ class SlitElectrolyte(DecomposedSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, a replica to a thread."""
-        from simulators.md.replica import Replica, warm_up
+        from simulators.md.slit.replica import Replica, warm_up
 
         def one(inputs: Mapping[str, float], index: int, report: Progress) -> tuple[Replica, Failure | None]:
             replica = Replica(self._plan(inputs), int(seeds[index]))
@@ -202,7 +202,7 @@ class SlitElectrolyte(DecomposedSimulator):
         keep: Keep | None,
     ) -> Observations:
         """Simulate a batch, each replica over all ranks of a team and so many threads of each."""
-        from simulators.md.slit_team import TeamReplica, warm_up
+        from simulators.md.slit.team import TeamReplica, warm_up
 
         def one(inputs: Mapping[str, float], index: int, report: Progress) -> tuple[Replica, Failure | None]:
             with closing(TeamReplica(self._plan(inputs), int(seeds[index]), team, threads)) as replica:
@@ -240,7 +240,7 @@ class SlitElectrolyte(DecomposedSimulator):
         card = find_card()
         from simulators.md.cuda.batch import costs
         from simulators.md.cuda.slit_replicas import SlitReplicas, bytes_each
-        from simulators.md.replica import Replica, warm_up
+        from simulators.md.slit.replica import Replica, warm_up
 
         rows, observations = self.rows(inputs), self._begun(inputs, keep)
         plans = [self._plan(row) for row in rows]
@@ -261,7 +261,7 @@ class SlitElectrolyte(DecomposedSimulator):
 
     def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
         """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
-        from simulators.md.replica import check_start
+        from simulators.md.slit.replica import check_start
 
         rows, observations = self.rows(inputs), self.nothing_yet(inputs)
         for index, frame in (keep.starts if keep is not None else {}).items():
@@ -304,7 +304,7 @@ class SlitElectrolyte(DecomposedSimulator):
         )
 
     def _plan(self, inputs: Mapping[str, float]) -> Plan:
-        from simulators.md.replica import Plan
+        from simulators.md.slit.replica import Plan
 
         cation, anion = inputs["cation_diameter"], inputs["anion_diameter"]
         return Plan(

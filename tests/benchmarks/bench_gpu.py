@@ -31,7 +31,7 @@ DIAMETER, GAP, IONS = 0.714, 3.0, 424
 
 
 def slit_replicas(count: int, ions: int, steps: int, timestep: float = 0.005) -> list[Any]:
-    from simulators.md.replica import Replica
+    from simulators.md.slit.replica import Replica
 
     simulator = SlitElectrolyte(ions=ions, wall="current", timestep=timestep, steps=steps)
     given = {"gap": GAP, "cation_valency": 1, "concentration": 0.5, "diameter": DIAMETER}

@@ -75,8 +75,8 @@ def replicas(ranks: int) -> None:
 
 def slit(ions: int, world: Any) -> Any:
     """A slit on one process and over the ranks: steps of each, and a check after both."""
-    from simulators.md.replica import Replica
-    from simulators.md.slit_team import TeamReplica
+    from simulators.md.slit.replica import Replica
+    from simulators.md.slit.team import TeamReplica
 
     simulator = SlitElectrolyte(ions=ions, steps=1_000_000)
     names = [parameter.name for parameter in simulator.inputs]

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from simulators.contract.simulator import Array
-from simulators.md.replica import BJERRUM, Replica
-from simulators.md.slit import advance, forces
+from simulators.md.slit.replica import BJERRUM, Replica
+from simulators.md.slit.run import advance, forces
 from simulators.slit_electrolyte import SlitElectrolyte
 
 DIAMETER, GAP, TIMESTEP = 0.714, 3.0, 0.005

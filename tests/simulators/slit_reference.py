@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulators.md.replica import BJERRUM, Replica
-from simulators.md.sheet import sheet_energy, sheet_force
+from simulators.md.slit.replica import BJERRUM, Replica
+from simulators.md.slit.sheet import sheet_energy, sheet_force
 from simulators.slit_electrolyte import SlitElectrolyte
 
 BULK = {"gap": 3.0, "cation_valency": 1, "concentration": 0.5, "diameter": 0.714}

@@ -28,7 +28,7 @@ from simulators.batch.simulator import BatchSimulator
 from simulators.contract import Coordinate, Failure, Frame, Keep, Output, Parameter
 from simulators.lennard_jones import LennardJones
 from simulators.md.fluid.team import Boxes
-from simulators.md.slit_team import tile_of
+from simulators.md.slit.team import tile_of
 from simulators.slit_electrolyte import SlitElectrolyte
 
 pytestmark = [

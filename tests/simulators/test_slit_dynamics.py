@@ -6,8 +6,8 @@ from numba import njit
 from scipy import stats
 from slit_reference import BULK, replica
 
-from simulators.md.langevin import advance_positions, dynamics
-from simulators.md.slit import advance, forces
+from simulators.md.slit.langevin import advance_positions, dynamics
+from simulators.md.slit.run import advance, forces
 from simulators.md.statistics import blocked, highest, smoothed
 
 

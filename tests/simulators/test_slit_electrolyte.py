@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from slit_reference import BULK, run, values
 
 from simulators.contract import InvalidInputError
-from simulators.md import composition as composing
+from simulators.md.slit import composition as composing
 from simulators.slit_electrolyte import SlitElectrolyte
 
 QUICK = {"ions": 60, "steps": 2_000}

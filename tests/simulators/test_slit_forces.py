@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from slit_reference import BULK, Reference, replica
 
-from simulators.md.sheet import RANK, expansion, sheet_energy, sheet_force
-from simulators.md.slit import forces
+from simulators.md.slit.run import forces
+from simulators.md.slit.sheet import RANK, expansion, sheet_energy, sheet_force
 
 SYSTEMS = {
     "symmetric": ({"ions": 100}, BULK),

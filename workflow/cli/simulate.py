@@ -147,8 +147,10 @@ def command(
     wall, cpu = time.perf_counter(), time.process_time()
     with Progress(f"simulate {kind}") as progress:
         rows = np.tile(row, (replicas, 1))
+        config_used = simulator.model_dump()
+        processes = config_used["ranks"] if config_used.get("backend") == "mpi" else 1
         try:
-            cores = threads or os.cpu_count() or 1
+            cores = threads or max(1, (os.cpu_count() or 1) // processes)
             found = simulator.run(rows, seeds, threads=cores, progress=progress, **wanted)
         except SimulatorError as error:
             raise Failure(str(error), FAILED, advice) from None
@@ -262,7 +264,7 @@ def _kept(
         raise Failure(f"{missing}; --frames, --series and --checkpoint go with --keep", USAGE, advice)
     if not given:
         return {}
-    from simulators import Keep
+    from simulators import Keep, SimulatorError
 
     names = tuple(f"replica-{k:06d}" for k in range(replicas))
     start = given.pop("start", None)
@@ -274,7 +276,7 @@ def _kept(
         whole = not colon or not index.lstrip("-").isdigit()
         try:
             frame = read_frame(Path(start if whole else path), -1 if whole else int(index))
-        except (OSError, ValueError, IndexError) as error:
+        except (OSError, ValueError, IndexError, SimulatorError) as error:
             raise Failure(f"--start {start}: {error}", USAGE, "--start kept/replica-000000.gsd:3") from None
         keep = replace(keep, starts=dict.fromkeys(range(replicas), frame))
     return {"keep": keep}

@@ -1,8 +1,8 @@
 """Kernels of ions in a slit: a block of threads to a replica, all pairs from shared memory.
 
-The same fixed-point positions, laws, integrator and random numbers as on the CPU (`simulators.md.slit`), so
-that a replica starts in the same state and follows the same noise; sums are taken in another order, so that
-two runs part slowly as float32 rounds.
+The same fixed-point positions, laws, integrator and random numbers as on the CPU (`simulators.md.slit.run`),
+so that a replica starts in the same state and follows the same noise; sums are taken in another order, so
+that two runs part slowly as float32 rounds.
 
 A thread adds up the forces on `ROWS` ions of one species from every `PARTS`-th partner. All pairs are
 computed twice, once for either ion: Newton's third law would need sums across threads. Partners are staged
@@ -33,9 +33,9 @@ from simulators.md.cuda.arithmetic import (
 from simulators.md.cuda.block import TILE, block_sum, shared_tile
 from simulators.md.laws import ions as laws
 from simulators.md.laws.random import four_gaussians
-from simulators.md.pair import ROWS
-from simulators.md.slit import FINE, NOT_FINITE, OUTSIDE, TOO_HOT
-from simulators.md.tally import bin_of
+from simulators.md.slit.pair import ROWS
+from simulators.md.slit.run import FINE, NOT_FINITE, OUTSIDE, TOO_HOT
+from simulators.md.slit.tally import bin_of
 
 PARTS = 2
 """Threads that share the partners of the same ions."""
@@ -94,7 +94,7 @@ class Batch(NamedTuple):
         force: float32 array (replicas, PARTS, 3, lanes): parts of the forces of pairs.
         field: float32 array (replicas, RANK): the far images' series at the current positions.
         step: int64 array (replicas,): the next step, or the one at which the replica went wrong.
-        code: int32 array (replicas,): how it goes, as of `simulators.md.slit.advance`.
+        code: int32 array (replicas,): how it goes, as of `simulators.md.slit.run.advance`.
         profile, fine, middle, looks: int32 arrays (replicas, ...) of a `Tally`'s counts, each made flat.
         heat: float64 array (replicas, blocks).
     """
@@ -315,7 +315,7 @@ def _look(batch, replica, c, place, speed, field, scratch, step):
 
 @device
 def _count(batch, replica, c, place, heat, step):
-    """Add the ions to the block that the step lies in, as `simulators.md.tally.count` does."""
+    """Add the ions to the block that the step lies in, as `simulators.md.slit.tally.count` does."""
     profile, fine, middle = batch.profile[replica], batch.fine[replica], batch.middle[replica]
     blocks = middle.size
     block = (step - c.start) * blocks // c.steps

@@ -12,8 +12,8 @@ from simulators.md.cuda import block
 from simulators.md.cuda import slit as kernels
 from simulators.md.cuda.device import launch
 from simulators.md.cuda.slit_replicas import SlitReplicas
-from simulators.md.replica import Replica
-from simulators.md.slit import forces
+from simulators.md.slit.replica import Replica
+from simulators.md.slit.run import forces
 from simulators.slit_electrolyte import SlitElectrolyte
 
 BULK = {"gap": 1.6, "cation_valency": 1, "concentration": 1.0, "diameter": 0.714}

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.md.ions import Ions
-from simulators.md.langevin import advance_positions
-from simulators.md.pair import ROWS, tile_forces
-from simulators.md.replica import SMALL, Plan, Replica
-from simulators.md.slit import FINE, Slit, forces_of_one, look, sum_moments
-from simulators.md.tally import Tally
+from simulators.md.slit.ions import Ions
+from simulators.md.slit.langevin import advance_positions
+from simulators.md.slit.pair import ROWS, tile_forces
+from simulators.md.slit.replica import SMALL, Plan, Replica
+from simulators.md.slit.run import FINE, Slit, forces_of_one, look, sum_moments
+from simulators.md.slit.tally import Tally
 from simulators.md.vector import LANES, aligned, as_int, compiled, load, splat, store
 
 PARTS = 4

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.md.laws.multipoles import core_energy, core_force, ion_energy, ion_force
-from simulators.md.multipoles import Harmonics, evaluate, expanded, gradient, harmonics, moments, room
-from simulators.md.thermostat import chain_energy, thermostatted
+from simulators.md.sphere.multipoles import Harmonics, evaluate, expanded, gradient, harmonics, moments, room
+from simulators.md.sphere.thermostat import chain_energy, thermostatted
 from simulators.md.vector import (
     LANES,
     aligned,

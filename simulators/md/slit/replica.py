@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from simulators.batch.keeping import Keeper, open_keeper
 from simulators.contract import Failure, Frame, InvalidInputError
-from simulators.md.composition import AVOGADRO, Composition, lattice_shape
-from simulators.md.ions import allocate, first_anion
-from simulators.md.langevin import dynamics
 from simulators.md.laws.ions import RANK
-from simulators.md.pair import pair_table
-from simulators.md.sheet import expansion_rows
-from simulators.md.slit import FINE, NOT_FINITE, OUTSIDE, TOO_HOT, Slit, advance, forces, start
-from simulators.md.slit_energy import potential_energy
+from simulators.md.slit.composition import AVOGADRO, Composition, lattice_shape
+from simulators.md.slit.energy import potential_energy
+from simulators.md.slit.ions import allocate, first_anion
+from simulators.md.slit.langevin import dynamics
+from simulators.md.slit.pair import pair_table
+from simulators.md.slit.run import FINE, NOT_FINITE, OUTSIDE, TOO_HOT, Slit, advance, forces, start
+from simulators.md.slit.sheet import expansion_rows
+from simulators.md.slit.tally import Tally
 from simulators.md.statistics import BLOCKS, blocked, highest, smoothed
-from simulators.md.tally import Tally
 from simulators.md.vector import LANES, aligned
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.md.pair import ROWS
+from simulators.md.slit.pair import ROWS
 from simulators.md.vector import LANES, aligned
 
 Floats = NDArray[np.float32]

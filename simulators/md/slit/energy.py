@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.md.sheet import sheet_energy
+from simulators.md.slit.sheet import sheet_energy
 
 Array = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from simulators.batch.keeping import Keeper, open_keeper
 from simulators.contract import Failure, Frame, InvalidInputError
-from simulators.md.composition import AVOGADRO
-from simulators.md.sphere import (
+from simulators.md.slit.composition import AVOGADRO
+from simulators.md.sphere.run import (
     FINE,
     LOST,
     NOT_FINITE,
@@ -26,8 +26,8 @@ from simulators.md.sphere import (
     energies,
     refresh,
 )
+from simulators.md.sphere.thermostat import chain
 from simulators.md.statistics import BLOCKS, blocked
-from simulators.md.thermostat import chain
 
 Array = NDArray[np.float64]
 Estimate = tuple[Array | float, Array | float]

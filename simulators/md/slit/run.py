@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.md.langevin import advance_positions, thermalise, twice_kinetic_energy
 from simulators.md.laws import ions as laws
 from simulators.md.laws.ions import RANK
-from simulators.md.pair import pair_forces
-from simulators.md.sheet import add_moments, fields
-from simulators.md.tally import count
+from simulators.md.slit.langevin import advance_positions, thermalise, twice_kinetic_energy
+from simulators.md.slit.pair import pair_forces
+from simulators.md.slit.sheet import add_moments, fields
+from simulators.md.slit.tally import count
 from simulators.md.vector import LANES, compiled, fma, inline, load, on_vectors, splat, store, to_float
 
 _ZERO = np.float32(0)

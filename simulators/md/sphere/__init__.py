@@ -1,0 +1,1 @@
+"""Ions around a polarizable sphere: multipoles as variables, forces, dynamics, one replica."""
