@@ -154,17 +154,30 @@ def _corners(simulator: Simulator, space: Space) -> list[Problem]:
     """Ask the simulator about the corners of the space before anything runs."""
     ends = [sorted({d.low, d.high}) for d in space.dimensions]
     for corner in islice(product(*ends), MOST_CORNERS):
-        try:
-            simulator.complete(dict(zip(space.names, corner, strict=True)))
-        except InvalidInputError as error:
-            if error.name not in space.names and error.value == "(missing)":
-                return [_missing(simulator.kind, error.name, error.accepted)]
-            location = ("space", error.name) if error.name in space.names else ("space",)
-            if error.name in type(simulator).model_fields:
-                location = ("simulator", error.name)
-            at = ", ".join(f"{n} = {v:g}" for n, v in zip(space.names, corner, strict=True))
-            return [Problem(location, f"{error} (at the corner {at})")]
+        error = _refusal(simulator, space, corner)
+        if error is None:
+            continue
+        if error.name not in space.names and error.value == "(missing)":
+            return [_missing(simulator.kind, error.name, error.accepted)]
+        location = ("space", error.name) if error.name in space.names else ("space",)
+        if error.name in type(simulator).model_fields:
+            location = ("simulator", error.name)
+        opposite = tuple(
+            pair[0] if value == pair[-1] else pair[-1] for pair, value in zip(ends, corner, strict=True)
+        )
+        if str(error) == str(_refusal(simulator, space, opposite)):
+            return [Problem(location, str(error))]  # no corner is at fault: a package is missing, say
+        at = ", ".join(f"{n} = {v:g}" for n, v in zip(space.names, corner, strict=True))
+        return [Problem(location, f"{error} (at the corner {at})")]
     return []
+
+
+def _refusal(simulator: Simulator, space: Space, point: tuple[float, ...]) -> InvalidInputError | None:
+    try:
+        simulator.complete(dict(zip(space.names, point, strict=True)))
+    except InvalidInputError as error:
+        return error
+    return None
 
 
 def signature(simulator: Simulator, space: Space) -> Signature:

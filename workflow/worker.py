@@ -6,6 +6,7 @@ It is imported by every worker at its start and by every command, and so imports
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -28,9 +29,15 @@ def in_process_of_its_own() -> bool:
 
 
 def cpu_seconds() -> float:
-    """Processor time that this worker has used, s."""
-    # Beside other threads of the controller, the process's clock would count their work too.
-    return time.process_time() if in_process_of_its_own() else time.thread_time()
+    """Processor time that this worker has used, s: its own, and that of programs that it has waited for.
+
+    A worker among the controller's threads knows the time of its own thread alone: beside others, the clocks
+    of the process would count their work too.
+    """
+    if not in_process_of_its_own():
+        return time.thread_time()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 @lru_cache(maxsize=1)

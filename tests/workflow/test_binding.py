@@ -20,6 +20,7 @@ from workflow.table import result_columns
 class Slit(Simulator):
     kind: Literal["slit"] = "slit"
     bins: int = 4
+    library: str | None = "installed"
     inputs: ClassVar = (
         Parameter("gap", "nm", "distance of the walls", 1.0, 10.0),
         Parameter("valency", "", "of the cation", 1, 3, integer=True, default=1.0),
@@ -32,6 +33,10 @@ class Slit(Simulator):
     coordinates: ClassVar = (Coordinate("z", "nm", "position", {"gap - cation_diameter": [0.0, 0.5, 1.0]}),)
 
     def check(self, inputs: dict[str, float]) -> None:  # type: ignore[override]  # a dict is what it gets
+        if self.library is None:
+            raise InvalidInputError("library", None, "not installed", "pip install library")
+        if inputs["gap"] > 2 * self.bins:
+            raise InvalidInputError("bins", self.bins, "too few for the gap", "more of them")
         if inputs["gap"] < 3 * inputs["diameter"]:
             raise InvalidInputError("gap", inputs["gap"], "too narrow for its ions", "3 diameters or more")
 
@@ -103,6 +108,22 @@ def test_all_mistakes_are_found_at_once() -> None:
 
 def test_a_mistyped_input_is_not_also_missing() -> None:
     assert [p.location for p in problems(gapp=[3, 4])] == [("space", "gapp")]
+
+
+def test_the_corner_is_told_where_it_is_at_fault() -> None:
+    (narrow,) = problems(gap=[1.2, 4], diameter=[0.1, 0.6])
+    assert narrow.location == ("space", "gap")
+    assert narrow.message.endswith("(at the corner gap = 1.2, diameter = 0.6)")
+    (wide,) = problems(gap=[4, 9], diameter=[0.1, 0.6])
+    assert wide.location == ("simulator", "bins")
+    assert wide.message.endswith("(at the corner gap = 9, diameter = 0.1)")
+
+
+def test_no_corner_is_told_where_none_is_at_fault() -> None:
+    with pytest.raises(BindingError) as caught:
+        bind_space(Slit(library=None), ranges(gap=[4, 5], diameter=[0.1, 0.6], valency=1))
+    message = "library = None: not installed; accepted: pip install library"
+    assert caught.value.problems == [Problem(("simulator", "library"), message)]
 
 
 def test_the_signature_stands_on_the_space_alone() -> None:
