@@ -12,8 +12,9 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, mod
 
 from simulators.adapters.declared import fault
 from simulators.adapters.located import locate
-from simulators.adapters.program import ProgramSimulator
+from simulators.adapters.program import ProgramSimulator, search_path
 from simulators.adapters.template import Value, fill
+from simulators.batch.process import find_program
 from simulators.contract import InvalidInputError
 
 _WORDS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
@@ -77,9 +78,13 @@ class Command(ProgramSimulator):
         """The command with its fields filled in."""
         return [fill(word, values, "command") for word in self.command]
 
-    def absent(self, program: str) -> InvalidInputError:
-        """It is searched for along the path, or is one of the files."""
-        return InvalidInputError(
+    def check(self, inputs: Mapping[str, float]) -> None:
+        """Refuse where the program or its MPI is not there."""
+        super().check(inputs)
+        program = self.words(self.values(inputs, 0, Path("folder")))[0]
+        if program.removeprefix("./") in self.files or find_program(program, Path.cwd(), search_path()):
+            return
+        raise InvalidInputError(
             "command",
             program,
             "there is no such program on this machine, or it may not be executed",

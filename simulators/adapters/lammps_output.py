@@ -25,7 +25,7 @@ KEYWORDS |= {"elong": "E_long", "emol": "E_mol", "eimp": "E_impro", "etail": "E_
 """Words of ``thermo_style custom`` whose columns bear other names than they."""
 
 _HEADING = re.compile(r"^Per MPI rank memory allocation.*\n(?P<names>.*)\n", re.MULTILINE)
-_ERROR = re.compile(r"^ERROR.*(?:\n(?!\s*$).*){0,2}", re.MULTILINE)
+_ERROR = re.compile(r"^ERROR.*(?:\n(?!\s*$|Total wall time).*){0,2}", re.MULTILINE)
 CHUNKS = "# Chunk-averaged data"
 
 
@@ -105,6 +105,17 @@ def error_of(text: str) -> str | None:
     """The last error that LAMMPS printed, on one line."""
     found = _ERROR.findall(text)
     return " | ".join(line.strip() for line in found[-1].splitlines()) if found else None
+
+
+def last_step(log: str) -> int | None:
+    """The step of the last line of thermodynamic output, where steps are its first column."""
+    headings = [h for h in _HEADING.finditer(log) if h["names"].split()[:1] == ["Step"]]
+    if not headings:
+        return None
+    width = len(headings[-1]["names"].split())
+    rows = [line.split() for line in log[headings[-1].end() :].splitlines()]
+    steps = [int(cells[0]) for cells in rows if len(cells) == width and cells[0].isdigit()]
+    return steps[-1] if steps else None
 
 
 def _is_number(text: str) -> bool:

@@ -8,7 +8,9 @@ import shutil
 import sysconfig
 import tempfile
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +22,7 @@ from simulators.adapters.located import existing, locate, text_of
 from simulators.adapters.reading import STDOUT, ReadOutput, read_result
 from simulators.adapters.template import TemplateError, Value, fields, fill
 from simulators.batch.mpi import launcher
-from simulators.batch.process import LIMIT, Completed, find_program, run_command
+from simulators.batch.process import LIMIT, Completed, run_command
 from simulators.batch.simulator import BACKEND
 from simulators.batch.threads import over_threads
 from simulators.contract import (
@@ -38,6 +40,9 @@ LARGEST_SEED = 900_000_000
 """What LAMMPS and Fortran programs with 32-bit integers accept."""
 LAST_LINES, LAST_CHARACTERS = 4, 400
 """Of what a program said before it failed, so much is told."""
+
+Runner = Callable[[Sequence[str], Path, Mapping[str, str], Callable[[], None]], Completed]
+"""Runs words in a folder with an environment, and calls something while it waits."""
 
 
 class Template(Part):
@@ -154,10 +159,6 @@ class ProgramSimulator(DeclaredSimulator):
             values: of the inputs, of ``seed``, ``cores`` and ``folder``.
         """
 
-    @abstractmethod
-    def absent(self, program: str) -> InvalidInputError:
-        """What to say where there is no such program."""
-
     def prepare(self, folder: Path, values: Mapping[str, Value]) -> None:
         """Write the input files of a replica."""
         for name, content in self.files.items():
@@ -175,6 +176,25 @@ class ProgramSimulator(DeclaredSimulator):
         """The file in the replica's folder that the program reads as its input."""
         return None
 
+    @contextmanager
+    def runner(self) -> Iterator[Runner]:
+        """What runs the replicas of a batch: by default each is a process of its own."""
+        command = self.launcher()
+
+        def run(
+            words: Sequence[str], folder: Path, environment: Mapping[str, str], wait: Callable[[], None]
+        ) -> Completed:
+            return run_command(
+                [*command, *words],
+                folder=folder,
+                timeout=self.timeout,
+                environment=environment,
+                stdin=folder / self.stdin_file if self.stdin_file else None,
+                while_waiting=wait,
+            )
+
+        yield run
+
     def read(
         self, name: str, result: ReadOutput, text: Callable[[str], str], bins: int | None
     ) -> tuple[Array | float, Array | float]:
@@ -182,20 +202,16 @@ class ProgramSimulator(DeclaredSimulator):
         return read_result(name, result, text, bins, self.equilibration)
 
     def check(self, inputs: Mapping[str, float]) -> None:
-        """Refuse where the program or its MPI is not there."""
+        """Refuse where there is no MPI for its ranks."""
         try:
-            self._launcher()
+            self.launcher()
         except SimulatorError:
             raise InvalidInputError(
                 "ranks", self.ranks, "there is no mpiexec here", "1, or pip install 'mlaround[mpi]'"
             ) from None
-        program = self.words(self._values(inputs, 0, Path("folder")))[0]
-        if program.removeprefix("./") not in self.files and not (
-            find_program(program, Path.cwd(), search_path())
-        ):
-            raise self.absent(program)
 
-    def _values(self, inputs: Mapping[str, float], seed: int, folder: Path) -> dict[str, Value]:
+    def values(self, inputs: Mapping[str, float], seed: int, folder: Path) -> dict[str, Value]:
+        """What the fields of templates stand for."""
         values: dict[str, Value] = {
             name: int(inputs[name]) if parameter.integer else inputs[name]
             for name, parameter in self.parameters.items()
@@ -206,7 +222,8 @@ class ProgramSimulator(DeclaredSimulator):
             "folder": str(folder),
         }
 
-    def _launcher(self) -> list[str]:
+    def launcher(self) -> list[str]:
+        """What stands before a program that runs on several ranks."""
         return [*launcher(), "-n", str(self.ranks)] if self.ranks > 1 else []
 
     def on_cpu(
@@ -218,13 +235,13 @@ class ProgramSimulator(DeclaredSimulator):
         if self.scratch is not None:
             Path(self.scratch).mkdir(parents=True, exist_ok=True)
 
-        def simulate(indices: list[int], report: Progress) -> None:
+        def simulate(run: Runner, indices: list[int], report: Progress) -> None:
             (index,) = indices
             folder = Path(tempfile.mkdtemp(prefix=f"{self.kind}-{seeds[index]}-", dir=self.scratch))
             failure = None
             try:
-                values = self._values(rows[index], int(seeds[index]), folder)
-                failure, cpu[index] = self._one(observations, index, folder, values, lambda: report(0.0))
+                values = self.values(rows[index], int(seeds[index]), folder)
+                failure, cpu[index] = self._one(run, observations, index, folder, values, lambda: report(0.0))
             finally:
                 if self.keep_folders != "all" and not (failure and self.keep_folders == "failed"):
                     shutil.rmtree(folder, ignore_errors=True)
@@ -234,12 +251,14 @@ class ProgramSimulator(DeclaredSimulator):
                 observations.failures[index] = failure
 
         at_a_time = max(1, threads // (self.cores * self.ranks))
-        over_threads(observations, simulate, threads=at_a_time, progress=progress)
+        with self.runner() as run:
+            over_threads(observations, partial(simulate, run), threads=at_a_time, progress=progress)
         observations.cpu_seconds += cpu
         return observations
 
     def _one(
         self,
+        run: Runner,
         observations: Observations,
         index: int,
         folder: Path,
@@ -254,14 +273,7 @@ class ProgramSimulator(DeclaredSimulator):
             name: fill(text, values, f"environment.{name}") for name, text in self.environment.items()
         }
         try:
-            done = run_command(
-                [*self._launcher(), *words],
-                folder=folder,
-                timeout=self.timeout,
-                environment=environment,
-                stdin=folder / self.stdin_file if self.stdin_file else None,
-                while_waiting=while_waiting,
-            )
+            done = run(words, folder, environment, while_waiting)
         except OSError as error:
             return Failure("not started", f"`{shlex.join(words)}` could not be started: {error}"), 0.0
         failure = self._fault(done, words)

