@@ -14,8 +14,8 @@ from simulators.batch.simulator import BACKEND, BatchSimulator
 from simulators.batch.threads import over_threads
 from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
 from simulators.contract.simulator import Array, Seeds
-from simulators.md.slit.composition import AVOGADRO
 from simulators.md.statistics import BLOCKS
+from simulators.md.units import AVOGADRO
 
 if TYPE_CHECKING:
     from simulators.md.sphere.replica import Plan

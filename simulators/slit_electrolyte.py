@@ -25,8 +25,9 @@ from simulators.contract import (
     Progress,
 )
 from simulators.contract.simulator import Array, Seeds
-from simulators.md.slit.composition import AVOGADRO, WALL_IONS, Composition, compose, lattice_shape
+from simulators.md.slit.composition import WALL_IONS, Composition, compose, lattice_shape
 from simulators.md.statistics import BLOCKS
+from simulators.md.units import AVOGADRO
 
 if TYPE_CHECKING:
     from simulators.md.slit.replica import Plan, Replica

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from simulators.contract.simulator import Array
-from simulators.md.slit.replica import BJERRUM, Replica
+from simulators.md.slit.replica import Replica
 from simulators.md.slit.run import advance, forces
+from simulators.md.units import BJERRUM
 from simulators.slit_electrolyte import SlitElectrolyte
 
 DIAMETER, GAP, TIMESTEP = 0.714, 3.0, 0.005

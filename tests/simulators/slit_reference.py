@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulators.md.slit.replica import BJERRUM, Replica
+from simulators.md.slit.replica import Replica
 from simulators.md.slit.sheet import sheet_energy, sheet_force
+from simulators.md.units import BJERRUM
 from simulators.slit_electrolyte import SlitElectrolyte
 
 BULK = {"gap": 3.0, "cation_valency": 1, "concentration": 0.5, "diameter": 0.714}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from simulators.md.slit.composition import AVOGADRO, ELEMENTARY
-from simulators.md.slit.replica import BJERRUM, Replica
+from simulators.md.slit.replica import Replica
+from simulators.md.units import AVOGADRO, BJERRUM, ELEMENTARY
 from simulators.slit_electrolyte import SlitElectrolyte
 
 pytestmark = pytest.mark.validate

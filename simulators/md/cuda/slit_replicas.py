@@ -16,10 +16,11 @@ from simulators.md.cuda.device import launch, threads_per_block
 from simulators.md.cuda.slit import CONSTANTS, PARTS, RANK, SOFTENING, THREADS, Batch, advance, forces
 from simulators.md.laws.ions import pair_coefficients
 from simulators.md.slit.pair import ROWS
-from simulators.md.slit.replica import BJERRUM, Plan, Replica, fine_bins
+from simulators.md.slit.replica import Plan, Replica, fine_bins
 from simulators.md.slit.run import FINE
 from simulators.md.slit.run import forces as forces_on_cpu
 from simulators.md.statistics import BLOCKS
+from simulators.md.units import BJERRUM
 
 
 def bytes_each(plans: Sequence[Plan]) -> float:

@@ -6,11 +6,8 @@ import math
 from typing import NamedTuple
 
 from simulators.contract import InvalidInputError
+from simulators.md.units import AVOGADRO, ELEMENTARY
 
-AVOGADRO = 0.602214076
-"""Particles in a cubic nanometre at 1 mol/L."""
-ELEMENTARY = 6.241509074
-"""Elementary charges in a square nanometre at 1 C/m^2."""
 WALL_IONS = ELEMENTARY / AVOGADRO
 """mol/L of monovalent charge in a gap of 1 nm that neutralises one wall of 1 C/m^2."""
 

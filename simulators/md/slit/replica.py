@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from simulators.batch.keeping import Keeper, open_keeper
 from simulators.contract import Failure, Frame, InvalidInputError
 from simulators.md.laws.ions import RANK
-from simulators.md.slit.composition import AVOGADRO, Composition, lattice_shape
+from simulators.md.slit.composition import Composition, lattice_shape
 from simulators.md.slit.energy import potential_energy
 from simulators.md.slit.ions import allocate, first_anion
 from simulators.md.slit.langevin import dynamics
@@ -22,13 +22,12 @@ from simulators.md.slit.run import FINE, NOT_FINITE, OUTSIDE, TOO_HOT, Slit, adv
 from simulators.md.slit.sheet import expansion_rows
 from simulators.md.slit.tally import Tally
 from simulators.md.statistics import BLOCKS, blocked, highest, smoothed
+from simulators.md.units import AVOGADRO, BJERRUM
 from simulators.md.vector import LANES, aligned
 
 Array = NDArray[np.float64]
 Estimate = tuple[Array | float, Array | float]
 
-BJERRUM = 0.714
-"""Bjerrum length of water at 298 K in the published model, nm."""
 FRICTION = 1.0
 """Per tau."""
 

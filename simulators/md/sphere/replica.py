@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from simulators.batch.keeping import Keeper, open_keeper
 from simulators.contract import Failure, Frame, InvalidInputError
-from simulators.md.slit.composition import AVOGADRO
 from simulators.md.sphere.run import (
     FINE,
     LOST,
@@ -28,11 +27,12 @@ from simulators.md.sphere.run import (
 )
 from simulators.md.sphere.thermostat import chain
 from simulators.md.statistics import BLOCKS, blocked
+from simulators.md.units import AVOGADRO, BJERRUM
 
 Array = NDArray[np.float64]
 Estimate = tuple[Array | float, Array | float]
 
-BJERRUM_VACUUM = 0.714 * 80
+BJERRUM_VACUUM = BJERRUM * 80
 """Bjerrum length in vacuum at 298 K, nm: 0.714 nm at a relative permittivity of 80."""
 CONTACT_HALF_WIDTH = 0.05
 """Of the layer whose density is the contact density, diameters."""
