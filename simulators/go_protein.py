@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
@@ -41,7 +41,9 @@ class GoProtein(BatchSimulator):
     """
 
     kind: Literal["go_protein"] = "go_protein"
-    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    backend: Literal["cpu", "mpi", "cuda"] = Field(
+        "cpu", description=f"{BACKEND}, 'mpi', over processes, or 'cuda', on a graphics card"
+    )
     structure: str | None = Field(
         None,
         description="native structure: a PDB file of one chain, whose C-alpha atoms in the first model are "
@@ -159,36 +161,83 @@ class GoProtein(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixteen replicas to a vector."""
-        from simulators.md.folding import Chains, check_start, warm_up
+        from simulators.md.folding import warm_up
 
-        plan, temperatures = self._plan(), [row["temperature"] for row in self.rows(inputs)]
-        for frame in keep.starts.values() if keep is not None else ():
-            check_start(plan, frame)
-        observations = self.nothing_yet(inputs)
-        observations.used["temperature"] = np.full(len(seeds), np.nan)
+        plan, observations = self._plan(), self._begun(inputs, keep)
 
         def simulate(indices: list[int], report: Progress) -> None:
             with ExitStack() as files:
                 keepers = {k: files.enter_context(self._keeper(keep, k)) for k in indices}
-                found = {k: keeper.resume() for k, keeper in keepers.items()}
-                # Lanes share their steps: those that go on from different steps run one after the other.
-                for step in sorted({at[0] if at else 0 for at in found.values()}):
-                    members = [k for k, at in found.items() if (at[0] if at else 0) == step]
-                    chains = Chains(
-                        plan,
-                        [temperatures[k] for k in members],
-                        seeds[members],
-                        [keepers[k].start for k in members],
-                    )
-                    saved = [at[1] for k in members if (at := found[k]) is not None]
-                    if saved:
-                        chains.load(step, saved)
+                for members, chains in self._groups(plan, inputs, seeds, keepers):
                     chains.run([keepers[k] for k in members], report)
                     self._write(observations, chains, members)
 
         warm_up()  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress, together=self.together)
         return observations
+
+    def on_gpu(
+        self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch on a graphics card, as many replicas at once as its memory holds."""
+        from simulators.md.cuda.device import chunks, find_card
+
+        card = find_card()
+        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.chain_replicas import ChainsOnCard, bytes_each, check_beads
+        from simulators.md.folding import warm_up
+
+        plan = self._plan()
+        check_beads(len(plan.native.position))
+        observations = self._begun(inputs, keep)
+        warm_up()
+        for indices in chunks(len(seeds), bytes_each(plan.native), card) if len(seeds) else []:
+
+            def report(fraction: float, now: range = indices) -> None:
+                if progress is not None:
+                    progress((now.start + fraction * len(now)) / len(seeds))
+
+            with costs(observations, indices), ExitStack() as files:
+                keepers = {k: files.enter_context(self._keeper(keep, k)) for k in indices}
+                groups = list(self._groups(plan, inputs, seeds, keepers))
+                of_groups = [[keepers[k] for k in members] for members, _ in groups]
+                ChainsOnCard([chains for _, chains in groups], of_groups).run(report)
+                for members, chains in groups:
+                    self._write(observations, chains, members)
+        return observations
+
+    def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
+        """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
+        from simulators.md.folding import check_start
+
+        for frame in keep.starts.values() if keep is not None else ():
+            check_start(self._plan(), frame)
+        observations = self.nothing_yet(inputs)
+        observations.used["temperature"] = np.full(len(inputs), np.nan)
+        return observations
+
+    def _groups(
+        self, plan: Plan, inputs: Array, seeds: Seeds, keepers: Mapping[int, Keeper]
+    ) -> Iterator[tuple[list[int], Chains]]:
+        """Replicas sixteen at a time, each where its checkpoint left it; lanes share their steps."""
+        from simulators.md.folding import Chains
+
+        temperatures = [row["temperature"] for row in self.rows(inputs)]
+        found = {k: keeper.resume() for k, keeper in keepers.items()}
+        for step in sorted({at[0] if at else 0 for at in found.values()}):
+            alike = [k for k, at in found.items() if (at[0] if at else 0) == step]
+            for first in range(0, len(alike), self.together):
+                members = alike[first : first + self.together]
+                chains = Chains(
+                    plan,
+                    [temperatures[k] for k in members],
+                    seeds[members],
+                    [keepers[k].start for k in members],
+                )
+                saved = [at[1] for k in members if (at := found[k]) is not None]
+                if saved:
+                    chains.load(step, saved)
+                yield members, chains
 
     def _plan(self) -> Plan:
         from simulators.md.folding import Plan

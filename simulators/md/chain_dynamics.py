@@ -6,6 +6,7 @@ and noise, drift, kick. Four components of a chain share one draw of the random 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -192,9 +193,34 @@ def _centre(m, s):
             store(s.listed_at, at, load(s.listed_at, at) - centre)
 
 
+def overlap(xx, xy, xz, yx, yy, yz, zx, zy, zz):
+    """Sum of the singular values of a matrix of 3 by 3, the least with the sign of its determinant.
+
+    Of the covariance of two centred sets of places it is what superposing them takes off half the sum of
+    their squares (Kabsch, Acta Cryst. A 32, 922, 1976).
+    """
+    aa, bb, cc = xx * xx + yx * yx + zx * zx, xy * xy + yy * yy + zy * zy, xz * xz + yz * yz + zz * zz
+    ab, ac, bc = xx * xy + yx * yy + zx * zy, xx * xz + yx * yz + zx * zz, xy * xz + yy * yz + zy * zz
+    # Eigenvalues of a symmetric matrix in closed form (O. K. Smith, Comm. ACM 4, 168, 1961).
+    mean = (aa + bb + cc) / 3
+    p = 2 * (ab * ab + ac * ac + bc * bc)
+    aa, bb, cc = aa - mean, bb - mean, cc - mean
+    p = math.sqrt((p + aa * aa + bb * bb + cc * cc) / 6)
+    determinant = aa * (bb * cc - bc * bc) - ab * (ab * cc - bc * ac) + ac * (ab * bc - bb * ac)
+    turn = math.acos(min(1.0, max(-1.0, determinant / (2 * p * p * p)))) / 3 if p > 0 else 0.0
+    first = mean + 2 * p * math.cos(turn)
+    last = mean + 2 * p * math.cos(turn + 2 * math.pi / 3)
+    total = math.sqrt(max(first, 0.0)) + math.sqrt(max(3 * mean - first - last, 0.0))
+    handed = xx * (yy * zz - yz * zy) - xy * (yx * zz - yz * zx) + xz * (yx * zy - yy * zx)
+    return total + math.copysign(math.sqrt(max(last, 0.0)), handed)
+
+
+_overlap = inline(overlap)
+
+
 @inline
 def _rmsd(position, lane, reference):
-    """Distance of a centred chain from the centred reference, by the singular values of their covariance."""
+    """Distance of a centred chain from the centred reference, superposed."""
     beads = len(reference)
     c = np.zeros((3, 3))
     squares = 0.0
@@ -204,33 +230,10 @@ def _rmsd(position, lane, reference):
             squares += x * x + reference[k, a] * reference[k, a]
             for b in range(3):
                 c[a, b] += x * reference[k, b]
-    g = np.zeros((3, 3))
-    for a in range(3):
-        for b in range(3):
-            for e in range(3):
-                g[a, b] += c[e, a] * c[e, b]
-    # Eigenvalues of a symmetric matrix in closed form (O. K. Smith, Comm. ACM 4, 168, 1961).
-    mean = (g[0, 0] + g[1, 1] + g[2, 2]) / 3
-    p = 2 * (g[0, 1] ** 2 + g[0, 2] ** 2 + g[1, 2] ** 2)
-    for a in range(3):
-        g[a, a] -= mean
-        p += g[a, a] ** 2
-    p = np.sqrt(p / 6)
-    turn = np.arccos(min(1.0, max(-1.0, _determinant(g) / (2 * p**3)))) / 3 if p > 0 else 0.0
-    first = mean + 2 * p * np.cos(turn)
-    last = mean + 2 * p * np.cos(turn + 2 * np.pi / 3)
-    overlap = np.sqrt(max(first, 0.0)) + np.sqrt(max(3 * mean - first - last, 0.0))
-    overlap += np.copysign(np.sqrt(max(last, 0.0)), _determinant(c))
-    return np.sqrt(max(squares - 2 * overlap, 0.0) / beads)
-
-
-@inline
-def _determinant(a):
-    return (
-        a[0, 0] * (a[1, 1] * a[2, 2] - a[1, 2] * a[2, 1])
-        - a[0, 1] * (a[1, 0] * a[2, 2] - a[1, 2] * a[2, 0])
-        + a[0, 2] * (a[1, 0] * a[2, 1] - a[1, 1] * a[2, 0])
+    least = squares - 2 * _overlap(
+        *(c[0, 0], c[0, 1], c[0, 2], c[1, 0], c[1, 1], c[1, 2], c[2, 0], c[2, 1], c[2, 2])
     )
+    return np.sqrt(max(least, 0.0) / beads)
 
 
 @inline
