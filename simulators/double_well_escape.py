@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -13,6 +14,9 @@ from simulators.batch.simulator import BACKEND, BatchSimulator
 from simulators.batch.threads import over_threads
 from simulators.contract import InvalidInputError, Keep, Observations, Output, Parameter, Progress
 from simulators.contract.simulator import Array, Seeds
+
+if TYPE_CHECKING:
+    from simulators.md.escape import Replica
 
 _LONGEST = {"underdamped": 0.5, "overdamped": 0.25}
 """A step times the frequency, or the relaxation rate, of the potential where it is ten kT high."""
@@ -30,7 +34,9 @@ class DoubleWellEscape(BatchSimulator):
     """
 
     kind: Literal["double_well_escape"] = "double_well_escape"
-    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    backend: Literal["cpu", "mpi", "cuda"] = Field(
+        "cpu", description=f"{BACKEND}, 'mpi', over processes, or 'cuda', on a graphics card"
+    )
     dynamics: Literal["underdamped", "overdamped"] = Field(
         "underdamped", description="'underdamped' (BAOAB) or, without inertia, 'overdamped' (Euler-Maruyama)"
     )
@@ -94,25 +100,65 @@ class DoubleWellEscape(BatchSimulator):
     ) -> Observations:
         """Simulate a batch, a replica to a thread and sixteen walkers to a vector."""
         from simulators.batch.keeping import open_keeper
-        from simulators.md.escape import Replica, System, warm_up
+        from simulators.md.escape import warm_up
 
-        observations = self.nothing_yet(inputs)
-        observations.used["passages"] = np.full(len(inputs), np.nan)
-        rows = self.rows(inputs)
+        observations = self._begun(inputs)
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
-            system = System(**rows[index], timestep=self.timestep, overdamped=self.dynamics == "overdamped")
-            replica = Replica(system, self.walkers, self.steps, int(seeds[index]))
+            replica = self._replica(inputs, seeds, index)
             with open_keeper(keep, index, self.steps) as keeper:
                 replica.run(keeper, report)
-            rate, error = replica.rate()
-            observations.mean["escape_rate"][index], observations.stderr["escape_rate"][index] = rate, error
-            observations.used["passages"][index] = replica.passages.sum()
-            if rate > 0:
-                observations.mean["escape_time"][index] = 1 / rate
-                observations.stderr["escape_time"][index] = error / rate**2
+            self._write(observations, replica, index)
 
         warm_up()  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress)
         return observations
+
+    def on_gpu(
+        self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch on a graphics card, a walker to a thread."""
+        from simulators.md.cuda.device import chunks, find_card
+
+        card = find_card()
+        from simulators.batch.keeping import open_keeper
+        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.walker_replicas import EscapeOnCard, escape_bytes
+
+        observations = self._begun(inputs)
+        for indices in chunks(len(seeds), escape_bytes(self.walkers), card) if len(seeds) else []:
+
+            def report(fraction: float, now: range = indices) -> None:
+                if progress is not None:
+                    progress((now.start + fraction * len(now)) / len(seeds))
+
+            with costs(observations, indices), ExitStack() as files:
+                keepers = [files.enter_context(open_keeper(keep, k, self.steps)) for k in indices]
+                replicas = [self._replica(inputs, seeds, k) for k in indices]
+                EscapeOnCard(replicas, keepers).run(report)
+                for index, replica in zip(indices, replicas, strict=True):
+                    self._write(observations, replica, index)
+        return observations
+
+    def _begun(self, inputs: Array) -> Observations:
+        observations = self.nothing_yet(inputs)
+        observations.used["passages"] = np.full(len(inputs), np.nan)
+        return observations
+
+    def _replica(self, inputs: Array, seeds: Seeds, index: int) -> Replica:
+        from simulators.md.escape import Replica, System
+
+        (row,) = self.rows(inputs[index : index + 1])
+        system = System(**row, timestep=self.timestep, overdamped=self.dynamics == "overdamped")
+        return Replica(system, self.walkers, self.steps, int(seeds[index]))
+
+    @staticmethod
+    def _write(observations: Observations, replica: Replica, index: int) -> None:
+        """What the walkers of a replica have found."""
+        rate, error = replica.rate()
+        observations.mean["escape_rate"][index], observations.stderr["escape_rate"][index] = rate, error
+        observations.used["passages"][index] = replica.passages.sum()
+        if rate > 0:
+            observations.mean["escape_time"][index] = 1 / rate
+            observations.stderr["escape_time"][index] = error / rate**2

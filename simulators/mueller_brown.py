@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,10 @@ from simulators.batch.threads import over_threads
 from simulators.contract import InvalidInputError, Keep, Observations, Output, Parameter, Progress
 from simulators.contract.simulator import Array, Seeds
 from simulators.md.statistics import BLOCKS
+
+if TYPE_CHECKING:
+    from simulators.batch.keeping import Keeper
+    from simulators.md.surface import Replicas
 
 
 class MuellerBrown(BatchSimulator):
@@ -26,7 +30,9 @@ class MuellerBrown(BatchSimulator):
     """
 
     kind: Literal["mueller_brown"] = "mueller_brown"
-    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    backend: Literal["cpu", "mpi", "cuda"] = Field(
+        "cpu", description=f"{BACKEND}, 'mpi', over processes, or 'cuda', on a graphics card"
+    )
     steps: int = Field(1_000_000, ge=64, description="time steps, equilibration included")
     timestep: float = Field(
         1e-4, gt=0, le=3e-4, description="time step; the stiffest well has a time of 2.5e-4"
@@ -67,34 +73,84 @@ class MuellerBrown(BatchSimulator):
     ) -> Observations:
         """Simulate a batch, sixteen replicas to a thread at a time."""
         from simulators.batch.keeping import open_keeper
-        from simulators.md.surface import MINIMUM_A, MINIMUM_B, Plan, Replicas, check_start, warm_up
+        from simulators.md.surface import warm_up
 
-        for frame in keep.starts.values() if keep is not None else ():
-            check_start(frame)
-        observations = self.nothing_yet(inputs)
-        start = {"a": MINIMUM_A, "b": MINIMUM_B}[self.start]
-        plan = Plan(self.timestep, self.steps, self._equilibration_steps, start)
+        observations = self._begun(inputs, keep)
 
         def simulate(indices: list[int], report: Progress) -> None:
             with ExitStack() as files:
                 keepers = {k: files.enter_context(open_keeper(keep, k, self.steps)) for k in indices}
-                found = {k: keeper.resume() or (0, {}) for k, keeper in keepers.items()}
-                # Lanes share their steps: those that go on from different steps run one after the other.
-                for step in sorted({at for at, _ in found.values()}):
-                    members = [k for k in indices if found[k][0] == step]
-                    frames = [keepers[k].start for k in members]
-                    replicas = Replicas(plan, inputs[members, 0], seeds[members], frames)
-                    if step > 0:
-                        for lane, k in enumerate(members):
-                            replicas.restore(lane, found[k][1])
+                for step, members, replicas in self._groups(inputs, seeds, keepers):
                     replicas.run([keepers[k] for k in members], report, step)
-                    for lane, k in enumerate(members):
-                        if lane in replicas.failures:
-                            observations.failures[k] = replicas.failures[lane]
-                            continue
-                        for name, (mean, error) in replicas.estimates(lane).items():
-                            observations.mean[name][k], observations.stderr[name][k] = mean, error
+                    self._write(observations, replicas, members)
 
         warm_up()  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress, together=self.together)
         return observations
+
+    def on_gpu(
+        self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch on a graphics card, a walker to a thread."""
+        from simulators.md.cuda.device import chunks, find_card
+
+        card = find_card()
+        from simulators.batch.keeping import open_keeper
+        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.walker_replicas import SURFACE_BYTES, SurfaceOnCard
+
+        observations = self._begun(inputs, keep)
+        for indices in chunks(len(seeds), SURFACE_BYTES, card) if len(seeds) else []:
+
+            def report(fraction: float, now: range = indices) -> None:
+                if progress is not None:
+                    progress((now.start + fraction * len(now)) / len(seeds))
+
+            with costs(observations, indices), ExitStack() as files:
+                keepers = {k: files.enter_context(open_keeper(keep, k, self.steps)) for k in indices}
+                groups = list(self._groups(inputs, seeds, keepers))
+                for step in sorted({at for at, _, _ in groups}):
+                    alike = [(members, replicas) for at, members, replicas in groups if at == step]
+                    of_groups = [[keepers[k] for k in members] for members, _ in alike]
+                    SurfaceOnCard([replicas for _, replicas in alike], of_groups).run(report, step)
+                    for members, replicas in alike:
+                        self._write(observations, replicas, members)
+        return observations
+
+    def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
+        """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
+        from simulators.md.surface import check_start
+
+        for frame in keep.starts.values() if keep is not None else ():
+            check_start(frame)
+        return self.nothing_yet(inputs)
+
+    def _groups(
+        self, inputs: Array, seeds: Seeds, keepers: Mapping[int, Keeper]
+    ) -> Iterator[tuple[int, list[int], Replicas]]:
+        """Replicas sixteen at a time, with the step where their checkpoints left them; lanes share it."""
+        from simulators.md.surface import MINIMUM_A, MINIMUM_B, Plan, Replicas
+
+        start = {"a": MINIMUM_A, "b": MINIMUM_B}[self.start]
+        plan = Plan(self.timestep, self.steps, self._equilibration_steps, start)
+        found = {k: keeper.resume() or (0, {}) for k, keeper in keepers.items()}
+        for step in sorted({at for at, _ in found.values()}):
+            alike = [k for k in found if found[k][0] == step]
+            for first in range(0, len(alike), self.together):
+                members = alike[first : first + self.together]
+                frames = [keepers[k].start for k in members]
+                replicas = Replicas(plan, inputs[members, 0], seeds[members], frames)
+                if step > 0:
+                    for lane, k in enumerate(members):
+                        replicas.restore(lane, found[k][1])
+                yield step, members, replicas
+
+    @staticmethod
+    def _write(observations: Observations, replicas: Replicas, members: list[int]) -> None:
+        """What a group has found, for its replicas in the batch."""
+        for lane, k in enumerate(members):
+            if lane in replicas.failures:
+                observations.failures[k] = replicas.failures[lane]
+                continue
+            for name, (mean, error) in replicas.estimates(lane).items():
+                observations.mean[name][k], observations.stderr[name][k] = mean, error

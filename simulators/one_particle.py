@@ -51,7 +51,9 @@ class OneParticle(BatchSimulator):
     """
 
     kind: Literal["one_particle"] = "one_particle"
-    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    backend: Literal["cpu", "mpi", "cuda"] = Field(
+        "cpu", description=f"{BACKEND}, 'mpi', over processes, or 'cuda', on a graphics card"
+    )
     potential: Literal["harmonic", "lennard_jones", "double_well", "rugged"] = Field(
         "harmonic", description="U(x): 'harmonic', 'lennard_jones', 'double_well' or 'rugged'"
     )
@@ -131,35 +133,89 @@ class OneParticle(BatchSimulator):
     ) -> Observations:
         """Simulate a batch, sixty-four particles to a kernel."""
         from simulators.md.newton import warm_up
-        from simulators.md.wide import WIDTH
 
         observations = self.nothing_yet(inputs)
-        columns = {p.name: inputs[:, k] for k, p in enumerate(self.inputs)}
 
         def simulate(indices: list[int], report: Progress) -> None:
-            # The last group is filled up with copies of its first particle.
-            lanes = np.array(indices + [indices[0]] * (WIDTH - len(indices)))
-            given = {name: np.ascontiguousarray(column[lanes]) for name, column in columns.items()}
-            given.setdefault("stiffness", np.ones(WIDTH))  # the other potentials are of unit depth
-            position, velocity, period = self._trajectories(given, report)
-            departure, limit = self._departures(given, position, velocity)
-            worst = departure.max(axis=0)
-            for lane, index in enumerate(indices):
-                if not worst[lane] <= limit[lane]:
-                    point = int(np.argmin(departure[:, lane] <= limit[lane]))
-                    observations.failures[index] = self._failure(point, worst[lane])
-                    continue
-                observations.mean["position"][index] = position[:, lane]
-                observations.mean["velocity"][index] = velocity[:, lane]
-                observations.mean["period"][index] = period[lane]
-                observations.mean["energy_error"][index] = worst[lane]
-                for errors in observations.stderr.values():
-                    errors[index] = 0.0
-                observations.stderr["period"][index] = 0.0 * period[lane]
+            given = self._given(inputs, indices)
+            self._write(observations, indices, given, *self._trajectories(given, report))
 
         warm_up(self.potential)  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress, together=self.together)
         return observations
+
+    def on_gpu(
+        self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch on a graphics card, a particle to a thread."""
+        from simulators.md.cuda.device import chunks, find_card
+
+        card = find_card()
+        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.newton import trajectories
+        from simulators.md.newton import release
+
+        observations, stride = self.nothing_yet(inputs), self.steps // self.points
+        for indices in chunks(len(inputs), 64.0 + 16 * self.points, card) if len(inputs) else []:
+
+            def report(points: int, now: range = indices) -> None:
+                if progress is not None:
+                    progress((now.start + points / self.points * len(now)) / len(inputs))
+
+            with costs(observations, indices):
+                given = self._given(inputs, list(indices))
+                start, speed = given["start_position"], given["start_velocity"]
+                particles = release(
+                    self.potential, given["stiffness"], given["mass"], start, speed, self.timestep
+                )
+                chunk = max(1, _STRETCH // stride)
+                position, steps, period = trajectories(
+                    self.potential, particles, self.points, stride, chunk, report
+                )
+                for first in range(0, len(start), self.together):
+                    here = slice(first, first + self.together)
+                    self._write(
+                        observations,
+                        list(indices)[here],
+                        {name: values[here] for name, values in given.items()},
+                        np.ascontiguousarray(position[:, here]),
+                        steps[:, here] / self.timestep,
+                        period[here] * self.timestep,
+                    )
+        return observations
+
+    def _given(self, inputs: Array, indices: list[int]) -> dict[str, Array]:
+        """Inputs of these replicas by name; the last sixty-four are filled up with copies of the first."""
+        lanes = np.array(indices + [indices[0]] * (-len(indices) % self.together))
+        columns = {p.name: inputs[:, k] for k, p in enumerate(self.inputs)}
+        given = {name: np.ascontiguousarray(column[lanes]) for name, column in columns.items()}
+        given.setdefault("stiffness", np.ones(len(lanes)))  # the other potentials are of unit depth
+        return given
+
+    def _write(
+        self,
+        observations: Observations,
+        indices: list[int],
+        given: Mapping[str, Array],
+        position: Array,
+        velocity: Array,
+        period: Array,
+    ) -> None:
+        """What came of sixty-four particles, for those that are replicas of the batch."""
+        departure, limit = self._departures(given, position, velocity)
+        worst = departure.max(axis=0)
+        for lane, index in enumerate(indices):
+            if not worst[lane] <= limit[lane]:
+                point = int(np.argmin(departure[:, lane] <= limit[lane]))
+                observations.failures[index] = self._failure(point, worst[lane])
+                continue
+            observations.mean["position"][index] = position[:, lane]
+            observations.mean["velocity"][index] = velocity[:, lane]
+            observations.mean["period"][index] = period[lane]
+            observations.mean["energy_error"][index] = worst[lane]
+            for errors in observations.stderr.values():
+                errors[index] = 0.0
+            observations.stderr["period"][index] = 0.0 * period[lane]
 
     def _trajectories(self, given: Mapping[str, Array], report: Progress) -> tuple[Array, Array, Array]:
         """Positions and velocities, arrays (points, 64), and periods, array (64,)."""

@@ -200,13 +200,18 @@ class Replica:
         self.x, self.v = np.zeros(walkers, np.float32), np.zeros(walkers, np.float32)
         self.passages = np.zeros(walkers, np.int64)
 
-    def run(self, keeper: Keeper, report: Callable[[float], None]) -> None:
-        """All steps, or those that a checkpoint leaves."""
+    def begin(self, keeper: Keeper) -> int:
+        """Walkers as a checkpoint has them, or at the start; the step that they are at."""
         step, state = keeper.resume() or (0, {})
         if not state:
             release(self.x, self.v, self.motion)
         else:
             self.x, self.v, self.passages = state["x"], state["v"], state["passages"]
+        return step
+
+    def run(self, keeper: Keeper, report: Callable[[float], None]) -> None:
+        """All steps, or those that a checkpoint leaves."""
+        step = self.begin(keeper)
         self._visit(keeper, step)
         stretch = max(1, _STRETCH // len(self.x))
         while step < self.steps:

@@ -63,16 +63,16 @@ def release(
 
     Args:
         potential: one of `POTENTIALS`.
-        strength: array (64,), what the potential is multiplied by.
-        mass: array (64,).
-        position: array (64,).
-        velocity: array (64,).
+        strength: array (particles,), what the potential is multiplied by; sixty-four for a kernel of the CPU.
+        mass: array (particles,).
+        position: array (particles,).
+        velocity: array (particles,).
         dt: time step.
     """
     c = strength * dt * dt / mass
     w = velocity * dt - 0.5 * c * POTENTIALS[potential].slope(position)
     resting = (velocity == 0.0).astype(np.int64)
-    return Particles(position.copy(), w, c, resting, np.zeros(WIDTH), np.full(WIDTH, np.nan))
+    return Particles(position.copy(), w, c, resting, np.zeros(len(w)), np.full(len(w), np.nan))
 
 
 slope = on_wide(landscapes.harmonic_slope)

@@ -184,6 +184,12 @@ class Plan(NamedTuple):
         production = self.steps - self.equilibration
         return self.equilibration + np.arange(BLOCKS + 1) * production // BLOCKS
 
+    def next_look(self, step: int, stops: Sequence[int]) -> tuple[int, int]:
+        """The block that a step lies in, -1 before the first, and where Python looks next."""
+        ends = self.block_ends()
+        block = int(np.searchsorted(ends, step, side="right")) - 1
+        return block, min(step + _STRETCH, int(ends[block + 1]), *stops)
+
 
 def check_start(frame: Frame) -> None:
     """Refuse a state that is none of a walker on the surface."""
@@ -220,12 +226,10 @@ class Replicas:
 
     def run(self, keepers: Sequence[Keeper], report: Callable[[float], None], first: int) -> None:
         """From a step to the end; each lane that goes wrong is noted in `failures`."""
-        ends, dt, step = self.plan.block_ends(), np.float32(self.plan.timestep), first
+        dt, step = np.float32(self.plan.timestep), first
         self._visit(keepers, step)
         while step < self.plan.steps:
-            block = int(np.searchsorted(ends, step, side="right")) - 1
-            stops = [keeper.next_stop(step) for keeper in keepers]
-            last = min(step + _STRETCH, int(ends[block + 1]), *stops)
+            block, last = self.plan.next_look(step, [keeper.next_stop(step) for keeper in keepers])
             advance(self.walkers, self.tally, block, dt, step, last)
             step = last
             self._look_for_failures(step)
