@@ -172,6 +172,11 @@ class Guarded:
         if self._process.returncode is None:
             self.finish(timed_out=True)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the program itself has ended."""
+        return _ended(self._process)
+
     def follow(
         self,
         timeout: float | None,

@@ -82,7 +82,7 @@ class Sessions:
             OSError: the program could not be started.
         """
         session = self._idle.pop() if self._idle else None
-        if session is not None and session.environment != environment:
+        if session is not None and (session.ended or session.environment != environment):
             session.close()
             session = None
         if session is None:
@@ -110,6 +110,10 @@ class _Session:
         self._program = Guarded(command, folder=folder, environment=environment, stdin=subprocess.PIPE)
         self._answer(_START, while_waiting, ready=False)
 
+    @property
+    def ended(self) -> bool:
+        return self._program.ended
+
     def ask(
         self, request: Mapping[str, Any], timeout: float, while_waiting: Callable[[], None]
     ) -> dict[str, Any]:
@@ -117,8 +121,8 @@ class _Session:
             assert self._program.stdin is not None
             self._program.stdin.write(json.dumps(request).encode() + b"\n")
             self._program.stdin.flush()
-        except BrokenPipeError:  # it ended between two requests
-            raise self._ended(timed_out=False, ready=True) from None
+        except BrokenPipeError:  # it ended this very moment
+            raise self._gone(timed_out=False, ready=True) from None
         answer = self._answer(timeout, while_waiting, ready=True)
         total = answer.pop("cpu_seconds")
         answer["cpu_seconds"], self._cpu = total - self._cpu, total
@@ -136,11 +140,11 @@ class _Session:
             answer: dict[str, Any] = json.loads(line if newline else b"")
         except ValueError:
             # What is no answer comes from beside the program, its launcher say, and is a sign of its end.
-            raise self._ended(timed_out=not in_time, ready=ready) from None
+            raise self._gone(timed_out=not in_time, ready=ready) from None
         del said.kept[: len(line) + 1]
         return answer
 
-    def _ended(self, *, timed_out: bool, ready: bool) -> SessionError:
+    def _gone(self, *, timed_out: bool, ready: bool) -> SessionError:
         alive = timed_out or not self._program.follow(_CLOSE)
         done = self._program.finish(timed_out=alive)
         return SessionError(

@@ -255,6 +255,14 @@ def test_variables_of_the_environment_are_those_of_the_simulation(started: list[
 
 
 @needs_lammps
+def test_a_lammps_of_one_s_own_that_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "lammps.py").write_text("raise ImportError('liblammps.so: no such file')")
+    observations = run(fluid(environment={"PYTHONPATH": str(tmp_path)}, keep_folders="none"), [0.4])
+    assert observations.failures[0].reason == "not started"
+    assert "liblammps.so: no such file" in observations.failures[0].message
+
+
+@needs_lammps
 def test_a_crash_ends_one_simulation_alone(started: list[Any]) -> None:
     crash = {"crash.sh": "kill -SEGV $(ps -o ppid= -p $PPID)"}
     observations = run(

@@ -45,7 +45,7 @@ steering: {{kind: sobol}}
 stop: {{simulations: 2}}
 resources: {{kind: threads}}
 """
-    campaign = parse_campaign(text.replace("\\\\n", "\\n"))
+    campaign = parse_campaign(text)
     folder = RunFolder(tmp_path / "run")
     folder.create(
         campaign=text, resolved=dump(campaign), provenance={"campaign": campaign.name, "seed": campaign.seed}
