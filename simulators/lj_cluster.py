@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -37,7 +37,9 @@ class LjCluster(BatchSimulator):
     """
 
     kind: Literal["lj_cluster"] = "lj_cluster"
-    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    backend: Literal["cpu", "mpi", "cuda"] = Field(
+        "cpu", description=f"{BACKEND}, 'mpi', over processes, or 'cuda', on a graphics card"
+    )
     particles: int = Field(16, ge=2, le=64, description="number of particles")
     boundary: Literal["periodic", "sphere"] = Field(
         "periodic", description="'periodic', a cube with the nearest images, or 'sphere', a reflecting wall"
@@ -180,31 +182,19 @@ class LjCluster(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixteen replicas to a thread at a time."""
-        from simulators.md.cluster_replicas import Replicas, System, check_start, warm_up
+        from simulators.md.cluster_replicas import warm_up
 
-        starts = keep.starts if keep is not None else {}
-        size = self.inputs[-1].name
-        plan = self._plan()
-        systems = [
-            System(row["mass"], row["epsilon"], row[size], int(seed), starts.get(index))
-            for index, (row, seed) in enumerate(zip(self.rows(inputs), seeds, strict=True))
-        ]
-        for system in systems:
-            check_start(plan, system)
-        observations = self.nothing_yet(inputs)
+        plan, systems, observations = (
+            self._plan(),
+            self._systems(inputs, seeds, keep),
+            self.nothing_yet(inputs),
+        )
 
         def simulate(indices: list[int], report: Progress) -> None:
             with ExitStack() as files:
                 kept = indices if keep is not None else []
                 keepers = {k: files.enter_context(self._keeper(keep, k, systems[k], plan)) for k in kept}
-                found = {k: keepers[k].resume() if k in keepers else None for k in indices}
-                # Lanes share their steps: those that go on from different steps run one after the other.
-                for step in sorted({at[0] if at else 0 for at in found.values()}):
-                    members = [k for k, at in found.items() if (at[0] if at else 0) == step]
-                    replicas = Replicas(plan, [systems[k] for k in members])
-                    saved = [at[1] for k in members if (at := found[k]) is not None]
-                    if saved:
-                        replicas.restore(saved)
+                for step, members, replicas in self._groups(plan, systems, indices, keepers):
                     lanes = {lane: keepers[k] for lane, k in enumerate(members) if k in keepers}
                     replicas.run(lanes, report, step)
                     self._write(observations, replicas, members)
@@ -212,6 +202,75 @@ class LjCluster(BatchSimulator):
         warm_up()  # compiling is no part of any replica's cost
         over_threads(observations, simulate, threads=threads, progress=progress, together=self.together)
         return observations
+
+    def on_gpu(
+        self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch on a graphics card, a particle to a thread; energies are the CPU's."""
+        from simulators.md.cuda.device import chunks, find_card
+
+        card = find_card()
+        from simulators.md.cluster_replicas import warm_up
+        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.cluster_replicas import ClustersOnCard, bytes_each
+
+        plan, systems, observations = (
+            self._plan(),
+            self._systems(inputs, seeds, keep),
+            self.nothing_yet(inputs),
+        )
+        warm_up()
+        for indices in chunks(len(seeds), bytes_each(self.particles), card) if len(seeds) else []:
+
+            def report(fraction: float, now: range = indices) -> None:
+                if progress is not None:
+                    progress((now.start + fraction * len(now)) / len(seeds))
+
+            with costs(observations, indices), ExitStack() as files:
+                kept = indices if keep is not None else []
+                keepers = {k: files.enter_context(self._keeper(keep, k, systems[k], plan)) for k in kept}
+                groups = list(self._groups(plan, systems, list(indices), keepers))
+                for step in sorted({at for at, _, _ in groups}):
+                    alike = [(members, replicas) for at, members, replicas in groups if at == step]
+                    lanes = [
+                        {lane: keepers[k] for lane, k in enumerate(members) if k in keepers}
+                        for members, _ in alike
+                    ]
+                    ClustersOnCard([replicas for _, replicas in alike], lanes).run(report, step)
+                    for members, replicas in alike:
+                        self._write(observations, replicas, members)
+        return observations
+
+    def _systems(self, inputs: Array, seeds: Seeds, keep: Keep | None) -> list[System]:
+        """The replicas of a batch; refuses starts that do not fit."""
+        from simulators.md.cluster_replicas import System, check_start
+
+        starts = keep.starts if keep is not None else {}
+        size = self.inputs[-1].name
+        systems = [
+            System(row["mass"], row["epsilon"], row[size], int(seed), starts.get(index))
+            for index, (row, seed) in enumerate(zip(self.rows(inputs), seeds, strict=True))
+        ]
+        for system in systems:
+            check_start(self._plan(), system)
+        return systems
+
+    def _groups(
+        self, plan: Plan, systems: Sequence[System], indices: list[int], keepers: Mapping[int, Keeper]
+    ) -> Iterator[tuple[int, list[int], Replicas]]:
+        """Replicas sixteen at a time, with the step where their checkpoints left them; lanes share it."""
+        from simulators.md.cluster_replicas import Replicas
+
+        found = {k: keepers[k].resume() if k in keepers else None for k in indices}
+        for step in sorted({at[0] if at else 0 for at in found.values()}):
+            alike = [k for k, at in found.items() if (at[0] if at else 0) == step]
+            for first in range(0, len(alike), self.together):
+                members = alike[first : first + self.together]
+                replicas = Replicas(plan, [systems[k] for k in members])
+                saved = [at[1] for k in members if (at := found[k]) is not None]
+                if saved:
+                    replicas.restore(saved)
+                yield step, members, replicas
 
     def _plan(self) -> Plan:
         from simulators.md.cluster_replicas import Plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,7 @@ class SurfaceOnCard:
             stops = [keeper.next_stop(step) for keepers in self.keepers for keeper in keepers]
             block, last = plan.next_look(step, stops)
             while step < last:
-                now = step
-                step = stretches.run(now, plan.steps, last, lambda until, now=now: self.launch(now, until))
+                step = stretches.run(step, plan.steps, last, partial(self.launch, step))
                 report(step / plan.steps)
             self.fetch(block)
             for group, keepers in zip(self.groups, self.keepers, strict=True):
@@ -128,11 +128,11 @@ class EscapeOnCard:
         stretches = Stretches()
         for replica, keeper, step in zip(self.replicas, self.keepers, self.step.tolist(), strict=True):
             replica._visit(keeper, step)
-        while (running := np.flatnonzero(self.step < self._steps)).size:
+        while running := np.flatnonzero(self.step < self._steps).tolist():
             first = int(self.step[running].min())
             stop = min(self.keepers[k].next_stop(int(self.step[k])) for k in running)
             until = stretches.run(first, self._steps, stop, self.launch)
-            moved = np.flatnonzero(self.step < until)
+            moved = np.flatnonzero(self.step < until).tolist()
             self.step[moved] = until
             self._card.step.copy_to_device(self.step)
             due = any(_due(self.keepers[k], until) for k in moved)

@@ -27,9 +27,7 @@ def answers(simulator, rows):
 
 @pytest.mark.parametrize("potential", sorted(STARTS))
 def test_a_particle_flies_as_on_the_cpu(potential):
-    steps, dt = (40, 0.25) if potential == "harmonic" else (24, 0.1)
-    if potential == "rugged":
-        dt = 0.01
+    steps, dt = (40, 0.25) if potential == "harmonic" else (24, 0.01)
     simulator = OneParticle(potential=potential, steps=steps, timestep=dt, points=8)
     given = STARTS[potential]
     rows = np.stack([simulator.complete(given), simulator.complete({**given, "mass": 1.5})])
