@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -46,7 +46,9 @@ class LennardJones(DecomposedSimulator):
     """
 
     kind: Literal["lennard_jones"] = "lennard_jones"
-    backend: Literal["cpu", "mpi"] = Field("cpu", description=f"{BACKEND}, or 'mpi', over processes")
+    backend: Literal["cpu", "mpi", "cuda"] = Field(
+        "cpu", description=f"{BACKEND}, 'mpi', over processes, or 'cuda', on a graphics card"
+    )
     particles: int = Field(500, ge=32, le=100_000, description="particles in the cube")
     cutoff: float = Field(2.5, ge=1, le=10, description="distance beyond which a pair has no energy")
     truncation: Literal["cut", "shifted", "shifted_force"] = Field(
@@ -201,6 +203,55 @@ class LennardJones(DecomposedSimulator):
         observations.cpu_seconds = team.allreduce(observations.cpu_seconds)
         return observations
 
+    def on_gpu(
+        self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
+    ) -> Observations:
+        """Simulate a batch on a graphics card, as many replicas at once as its memory holds."""
+        from simulators.md.cuda.device import chunks, find_card
+
+        card = find_card()
+        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.fluid_replicas import FluidReplicas, bytes_each
+        from simulators.md.fluid.replica import Replica, warm_up
+
+        rows, observations = self.rows(inputs), self._begun(inputs, keep)
+        plans = [self.plan(row) for row in rows]
+        warm_up()
+        for indices in chunks(len(rows), bytes_each(plans), card) if rows else []:
+
+            def report(fraction: float, now: range = indices) -> None:
+                if progress is not None:
+                    progress((now.start + fraction * len(now)) / len(rows))
+
+            with costs(observations, indices), ExitStack() as files:
+                replicas = [Replica(plans[k], int(seeds[k])) for k in indices]
+                keepers = [files.enter_context(self._keeper(keep, k)) for k in indices]
+                failures = FluidReplicas(replicas, keepers).run(report)
+                for k, (index, replica) in enumerate(zip(indices, replicas, strict=True)):
+                    self._observe(observations, index, replica, failures.get(k))
+        return observations
+
+    def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
+        """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
+        from simulators.md.fluid.replica import check_start
+
+        rows, observations = self.rows(inputs), self.nothing_yet(inputs)
+        for index, frame in (keep.starts if keep is not None else {}).items():
+            check_start(self.plan(rows[index]), frame)
+        observations.used["side"] = np.array([self.side(row) for row in rows])
+        return observations
+
+    def _observe(
+        self, observations: Observations, index: int, replica: Replica, failure: Failure | None
+    ) -> None:
+        """Write down what came of a replica."""
+        if failure is not None:
+            observations.failures[index] = failure
+            return
+        found = replica.estimates()
+        for name in observations.mean:
+            observations.mean[name][index], observations.stderr[name][index] = found[name]
+
     def _keeper(self, keep: Keep | None, index: int) -> Keeper:
         return open_keeper(keep, index, self.steps, length_unit="sigma")
 
@@ -212,23 +263,11 @@ class LennardJones(DecomposedSimulator):
         keep: Keep | None,
         run: Callable[[Mapping[str, float], int, Progress], tuple[Replica, Failure | None]],
     ) -> Observations:
-        from simulators.md.fluid.replica import check_start
-
-        rows = self.rows(inputs)
-        for index, frame in (keep.starts if keep is not None else {}).items():
-            check_start(self.plan(rows[index]), frame)
-        observations = self.nothing_yet(inputs)
-        observations.used["side"] = np.array([self.side(row) for row in rows])
+        rows, observations = self.rows(inputs), self._begun(inputs, keep)
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices
-            replica, failure = run(rows[index], index, report)
-            if failure is not None:
-                observations.failures[index] = failure
-                return
-            found = replica.estimates()
-            for name in observations.mean:
-                observations.mean[name][index], observations.stderr[name][index] = found[name]
+            self._observe(observations, index, *run(rows[index], index, report))
 
         over_threads(observations, simulate, threads=threads, progress=progress)
         return observations

@@ -49,7 +49,7 @@ def liquid(particles: int, ensemble: str = "nve") -> Replica:
     assert replica._advance(0, melted, replica._bath(0, melting=True)) is None
     assert replica._advance(melted, first, replica._bath(0)) is None
     if ensemble == "nve":
-        replica._rest()
+        replica.rest()
     return replica
 
 

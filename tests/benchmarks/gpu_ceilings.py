@@ -14,7 +14,7 @@ from numba import cuda
 
 from simulators.md.cuda.arithmetic import device, fma, kernel, to_float, word
 from simulators.md.cuda.device import Card, launch
-from simulators.md.cuda.fluid import _strength
+from simulators.md.cuda.fluid import strength_sharp
 from simulators.md.cuda.slit import _push as push_ion
 
 THREADS = 256
@@ -87,7 +87,7 @@ def pairs_of_ions(turns, out):
 def _push(x, y, z, xj, yj, zj, unit, cutoff_square, slope, fx, fy, fz):
     dx, dy, dz = to_float(x - xj), to_float(y - yj), to_float(z - zj)
     square = fma(dx, dx, fma(dy, dy, dz * dz)) * unit
-    value = _strength(square, cutoff_square, slope)
+    value = strength_sharp(square, cutoff_square, slope)
     return fma(value, dx, fx), fma(value, dy, fy), fma(value, dz, fz)
 
 

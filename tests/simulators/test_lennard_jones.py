@@ -190,7 +190,7 @@ def conserving(particles=256, seed=2, **configuration):
     it = replica(seed, particles=particles, **settings_, **configuration)
     it._begin(None)
     assert it._advance(0, it.plan.equilibration, it._bath(0)) is None
-    it._rest()
+    it.rest()
     return it
 
 

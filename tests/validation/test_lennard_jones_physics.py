@@ -75,7 +75,7 @@ def conserving(timestep, steps, particles=256, seed=3):
     made = Replica(simulator.plan({"density": 0.8, "temperature": 1.0}), seed)
     made._begin(None)
     assert made._advance(0, 2000, made._bath(0)) is None
-    made._rest()
+    made.rest()
     frame = made.frame(0)
     simulator = LennardJones.model_validate(
         {

@@ -262,23 +262,36 @@ class Replica:
         temperature = hot if melting else plan.temperature
         return dynamics(plan.timestep, friction, temperature, plan.side, self.seed)
 
+    def begin(self, keeper: Keeper) -> int:
+        """Go on from the checkpoint, from the start that was given or from the lattice; at which step."""
+        if (found := keeper.resume()) is not None:
+            step, arrays = found
+            self._restore(arrays)
+            return step
+        self._begin(keeper.start)
+        return 0
+
+    def melted(self, keeper: Keeper) -> int:
+        """The first step that is not so hot as to melt a lattice."""
+        return 0 if keeper.start is not None else int(MELTING_PART * self.plan.equilibration)
+
+    def visit(self, keeper: Keeper, step: int) -> None:
+        """Keep whatever is due at this step."""
+        frame = partial(self.frame, step)
+        keeper.visit(step, frame=frame, row=self.thermodynamics, state=self._state)
+
     def run(self, report: Callable[[float], None], keeper: Keeper | None = None) -> Failure | None:
         """All steps, from the checkpoint on if there is one; the reason where the replica went wrong."""
-        plan, step = self.plan, 0
+        plan = self.plan
         with keeper or open_keeper(None, 0, plan.steps) as keeper:
-            melted = 0 if keeper.start is not None else int(MELTING_PART * plan.equilibration)
-            if (found := keeper.resume()) is not None:
-                step, arrays = found
-                self._restore(arrays)
-            else:
-                self._begin(keeper.start)
+            melted = self.melted(keeper)
+            step = self.begin(keeper)
             while True:
-                row, frame = self.thermodynamics, partial(self.frame, step)
-                keeper.visit(step, frame=frame, row=row, state=self._state)
+                self.visit(keeper, step)
                 if step == plan.steps:
                     return None
                 if step == plan.equilibration and plan.conserve:
-                    self._rest()
+                    self.rest()
                 stops = [k for k in (melted, plan.equilibration) if k > step]
                 last = min(step + self._stretch, keeper.next_stop(step), *stops, plan.steps)
                 failure = self._advance(step, last, self._bath(step, melting=step < melted))
@@ -300,7 +313,7 @@ class Replica:
         for array, before in zip(self._motion(), good, strict=True):
             array[:] = before
         self.around.state[0] = UNLISTED
-        return self._failure(code, step, value, self.frame(first))
+        return self.failure(code, step, value, self.frame(first))
 
     def _steps(self, first: int, last: int, bath: Dynamics) -> tuple[int, int, float]:
         """Steps first to last - 1; how they ended, at which step, and the number that was too great."""
@@ -312,7 +325,8 @@ class Replica:
                 return code, first, value
             self._grow()
 
-    def _failure(self, code: int, step: int, value: float, frame: Frame) -> Failure:
+    def failure(self, code: int, step: int, value: float, frame: Frame) -> Failure:
+        """Why a replica went wrong: how, at which step, the number that was too great, the last good frame."""
         dt = self.plan.timestep
         safe = f"accepted: below about {min(0.005, dt / 2):g}"
         if code == OVERLAP:
@@ -340,7 +354,7 @@ class Replica:
         """Where the particles are, and how they move."""
         return [self.rows.place, self.rows.velocity, self.tally.path, self.tally.last]
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
         """Bring the centre of mass to rest."""
         words = by_number(self.rows.velocity, self._numbers).astype(np.int64)
         words -= np.rint(words.mean(axis=0)).astype(np.int64)

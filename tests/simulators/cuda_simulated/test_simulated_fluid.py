@@ -1,104 +1,196 @@
-"""The fluid's kernel, as Python threads, beside the CPU's."""
+"""The fluid's kernels, as Python threads, beside the CPU's: replicas in blocks, and in cells."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from simulators.contract import InvalidInputError
-from simulators.md.cuda.fluid_replicas import FluidReplicas
+from simulators.batch.keeping import IdentifiedKeep, open_keeper
+from simulators.lennard_jones import LennardJones
+from simulators.md.cuda import fluid_cells, fluid_motion, fluid_replicas
+from simulators.md.cuda.fluid_motion import InBlocks, InCells
+from simulators.md.cuda.fluid_replicas import FluidReplicas, due_looks, next_look
 from simulators.md.fluid.replica import SMALL, Replica
 from simulators.md.fluid.run import FINE
+from simulators.md.statistics import BLOCKS
 
-PLAN = replace(SMALL, particles=32, side=3.6, cutoff=1.5, timestep=0.004, steps=6, equilibration=2, every=2)
+WAVES = np.array([[1, 0, 0], [0, 2, 1]], np.int32)
+SHORT = {"timestep": 0.004, "steps": 2 * BLOCKS + 1, "equilibration": 1, "every": 2, "structure_every": 2}
+PLAN = replace(SMALL, side=3.6, cutoff=1.5, reach=1.7, bins=8, waves=WAVES, **SHORT)
+"""A window of two steps to a block, with one lag."""
+# Cells are three to a side, and particles two blocks.
+LARGE = replace(PLAN, particles=40, side=5.8, cutoff=1.4, reach=2.2)
+LAST = 5
+
+
+@pytest.fixture(params=["blocks", "cells"])
+def way(request, monkeypatch):
+    """Both ways to move the particles, with a system for each."""
+    if request.param == "cells":
+        monkeypatch.setattr(fluid_replicas, "MOST", 31)
+        monkeypatch.setattr(fluid_cells, "THREADS", 32)
+    return (InBlocks, PLAN) if request.param == "blocks" else (InCells, LARGE)
 
 
 def melted(plan, seed=1):
     """A liquid that has left its lattice, as it would be at the start of a run."""
-    warm = Replica(replace(plan, steps=200, equilibration=150, conserve=False), seed)
+    warm = Replica(replace(plan, steps=200, equilibration=136, conserve=False), seed)
     assert warm.run(lambda fraction: None) is None
     frame = warm.frame(0)
     replica = Replica(plan, seed)
     replica.place(frame.position)
     replica.set_velocities(frame.velocity)
+    replica._begin = lambda start: None  # it begins where it is
     return replica
 
 
-def on_card(replicas, step=0):
-    return FluidReplicas(replicas, [r._bath(step) for r in replicas])
+def in_motion(way, replicas, step=0):
+    return way(replicas, np.full(len(replicas), step), [0] * len(replicas))
+
+
+def on_card(replicas, keep=None, last=LAST):
+    keepers = [open_keeper(keep, k, replicas[0].plan.steps) for k in range(len(replicas))]
+    batch = FluidReplicas(replicas, keepers)
+    batch._plan_steps = last  # as if it had been stopped there
+    return batch
+
+
+def silent(fraction):
+    pass
 
 
 def run_here(replica, last):
-    code, _, _ = replica._steps(0, last, replica._bath(0))
-    assert code == FINE
+    plan = replica.plan
+    for first, end in ((0, plan.equilibration), (plan.equilibration, last)):
+        if first == plan.equilibration and plan.conserve:
+            replica.rest()
+        code, _, _ = replica._steps(first, end, replica._bath(first))
+        assert code == FINE
 
 
 def state(replica):
-    numbers = replica.rows.place[3::4]
-    order = np.argsort(numbers)
+    order = np.argsort(replica.rows.place[3::4])
     return [rows.reshape(-1, 4)[order, :3] for rows in (replica.rows.place, replica.rows.velocity)]
 
 
-@pytest.mark.parametrize(("truncation", "friction"), [("cut", 1.0), ("shifted_force", 0.0)])
-def test_a_trajectory_is_the_cpus_for_a_while(truncation, friction):
-    plan = replace(PLAN, truncation=truncation, friction=friction)
+@pytest.mark.parametrize(("truncation", "conserve"), [("cut", False), ("shifted_force", True)])
+def test_dynamics_and_what_is_counted_are_the_cpus(way, truncation, conserve):
+    plan = replace(way[1], truncation=truncation, conserve=conserve)
     here, there = melted(plan), melted(plan)
-    run_here(here, 6)
-    batch = on_card([there])
-    code, step = batch.run(6)
-    assert (code[0], step[0]) == (FINE, 6)
-    batch.fetch(0)
+    run_here(here, LAST)
+    assert on_card([there]).run(silent) == {}
     for ours, theirs, scale in zip(state(here), state(there), (here.unit, 2.0**-25), strict=True):
         assert np.abs((ours - theirs) * scale).max() < 1e-4
-    assert (here.tally.looks == there.tally.looks).all()
-    np.testing.assert_array_equal(here.tally.sums[:, 3], there.tally.sums[:, 3])
-    np.testing.assert_allclose(here.tally.sums[:, :3], there.tally.sums[:, :3], rtol=1e-4)
-    assert np.abs(here.tally.sums).max() > 0
+    ours, theirs = here.tally, there.tally
+    assert ours.looks.sum() == ours.structure_looks.sum() == 2
+    for name in ("looks", "structure_looks", "distances"):
+        np.testing.assert_array_equal(getattr(theirs, name), getattr(ours, name))
+    np.testing.assert_array_equal(theirs.sums[:, 3], ours.sums[:, 3])
+    for name in ("sums", "power", "displacements", "first_energy"):
+        assert np.abs(getattr(ours, name)).max() > 0
+        np.testing.assert_allclose(getattr(theirs, name), getattr(ours, name), rtol=2e-4)
+    for name in ("path", "origin"):
+        assert np.abs(getattr(ours, name) - getattr(theirs, name)).max() * here.unit < 1e-4
 
 
-def test_lists_that_are_too_short_grow_and_change_nothing(monkeypatch):
-    long, short = melted(PLAN), melted(PLAN)
-    first = on_card([long])
+@pytest.mark.parametrize("lag", [1, 3])
+def test_looks_are_due_when_they_are_on_the_cpu(lag):
+    tally = Replica(replace(SMALL, steps=700, equilibration=17, lag=lag, lags=3, structure_every=5), 0).tally
+    due = {step: due_looks(tally, step) for step in range(701)}
+    window = 683 // BLOCKS
+    assert [step for step, (block, _, _) in due.items() if block >= 0] == list(range(17, 700, 5))
+    assert [step for step, row in due.items() if row[1]] == [17 + window * k for k in range(BLOCKS)]
+    entries = {step: row[2] for step, row in due.items() if row[2] >= 0}
+    lags = [(k, n) for k in range(BLOCKS) for n in range(3)]
+    assert entries == {17 + window * k + (2 * n + 1) * lag: 3 * k + n for k, n in lags}
+    step, stops = 0, []
+    while step < 700:
+        step = next_look(tally, step)
+        stops.append(step)
+    assert {step for step, row in due.items() if row != (-1, 0, -1)} <= set(stops)
+
+
+def test_lists_that_are_too_short_grow_and_change_nothing(way, monkeypatch):
+    long, short = melted(way[1]), melted(way[1])
+    first = in_motion(way[0], [long])
     first.run(3)
-    monkeypatch.setattr("simulators.md.cuda.fluid_replicas._entries", lambda replica: 2)
-    second = on_card([short])
+    monkeypatch.setattr(fluid_motion, "entries", lambda plan, skin: 2)
+    second = in_motion(way[0], [short])
     second.run(1)
     second.run(3)
     assert second._entries > 2
-    for ours, theirs in zip(state(first.fetch(0)), state(second.fetch(0)), strict=True):
+    for motion in (first, second):
+        motion.fetch(0)
+    for ours, theirs in zip(state(long), state(short), strict=True):
         assert (ours == theirs).all()
 
 
-def test_neighbours_are_listed_when_one_has_moved_far():
-    fast = melted(PLAN)
-    batch = on_card([fast])
-    batch.run(4)
-    assert batch.listed[0][0] == 1
-    again = melted(PLAN)
-    again.rows.velocity[0] = 25 * 2**25  # 0.1 in a step, against half a skin of 0.15
-    batch = on_card([again])
-    batch.run(4)
-    assert batch.listed[0][0] > 1
+def test_neighbours_are_listed_when_one_has_moved_far(way):
+    usual, fast = melted(way[1]), melted(way[1])
+    fast.rows.velocity[0] = 25 * 2**25  # 0.1 in a step, against half a skin of 0.15 or 0.2
+    listed = []
+    for replica in (usual, fast):
+        motion = in_motion(way[0], [replica])
+        code, step = motion.run(4)
+        assert (code.tolist(), step.tolist()) == ([FINE], [4])
+        listed.append(motion.listed[0][0])
+    assert listed[0] == 1
+    assert listed[1] > 1
 
 
-def test_an_overlap_is_noticed_and_leaves_the_others_alone():
-    alone, beside, failing = melted(PLAN), melted(PLAN), melted(PLAN, 2)
-    here = melted(PLAN, 2)
-    for overlapping in (failing, here):
-        rows = overlapping.rows.place.reshape(-1, 4)
-        rows[1, :3] = rows[0, :3] + 1000
-    first = on_card([alone])
-    first.run(2)
-    second = on_card([failing, beside])
-    code, step = second.run(2)
-    assert code.tolist() == [here._steps(0, 2, here._bath(0))[0], FINE]
-    assert code[0] != FINE
-    assert step.tolist() == [0, 2]
-    for ours, theirs in zip(state(first.fetch(0)), state(second.fetch(1)), strict=True):
+def test_a_replica_that_fails_does_so_alone(way):
+    alone, beside, failing = melted(way[1]), melted(way[1]), melted(way[1], 2)
+    rows = failing.rows.place.reshape(-1, 4)
+    rows[1, :3] = rows[0, :3] + 1000
+    failing.tally.path[rows[1, 3]] = rows[1, :3]
+    failing.tally.last[rows[1, 3]] = rows[1, :3]
+    assert on_card([alone], last=3).run(silent) == {}
+    failures = on_card([failing, beside], last=3).run(silent)
+    assert set(failures) == {0}
+    assert failures[0].reason == "overlap"
+    assert "at step 0" in failures[0].message
+    assert failures[0].frame.step == 0
+    for ours, theirs in zip(state(alone), state(beside), strict=True):
         assert (ours == theirs).all()
 
 
-def test_more_particles_than_a_block_holds_are_refused(monkeypatch):
-    monkeypatch.setattr("simulators.md.cuda.fluid_replicas.MOST", 31)
-    with pytest.raises(InvalidInputError, match="particles = 32"):
-        on_card([melted(PLAN)])
+@pytest.mark.parametrize(("setting", "reason"), [("drift", "energy drift"), ("heat", "too hot")])
+def test_a_run_that_goes_astray_is_stopped(way, setting, reason):
+    astray = melted(replace(way[1], conserve=True, truncation="shifted_force"))
+    astray.limits = astray.limits._replace(**{setting: 1e-12})
+    failure = on_card([astray]).run(silent)[0]
+    assert failure.reason == reason
+
+
+def test_a_run_that_is_continued_gives_the_same_bits(way, tmp_path):
+    keep = IdentifiedKeep(tmp_path, ("a",), checkpoint=3, identities=("{}",))
+    whole, first, second = melted(way[1]), melted(way[1]), Replica(way[1], 1)
+    on_card([whole]).run(silent)
+    on_card([first], keep, last=4).run(silent)
+    continued = on_card([second], keep)
+    assert continued.step.tolist() == [3]
+    continued.run(silent)
+    for ours, theirs in zip(state(whole), state(second), strict=True):
+        assert (ours == theirs).all()
+    for name in ("looks", "sums", "structure_looks", "distances", "power", "path", "origin", "displacements"):
+        assert np.abs(getattr(whole.tally, name)).max() > 0
+        assert (getattr(whole.tally, name) == getattr(second.tally, name)).all()
+
+
+def test_the_simulator_answers_as_on_the_cpu(monkeypatch):
+    for name, few in (("_LAGS", 2), ("_SHORTEST", 64), ("_MOST_WAVE_BINS", 2), ("_WAVES_PER_BIN", 1)):
+        monkeypatch.setattr(f"simulators.lennard_jones.{name}", few)
+    answers = []
+    for backend in ("cpu", "cuda"):
+        usual = LennardJones(particles=32, cutoff=1.4, timestep=0.002, equilibration=0, backend=backend)
+        simulator = usual.model_copy(update={"steps": 128})
+        row = simulator.complete({"density": 0.6, "temperature": 1.5})
+        answers.append(simulator.run(row[None], np.array([7], np.uint64)))
+    here, there = answers
+    assert there.failures == {}
+    assert (there.wall_seconds > 0).all()
+    np.testing.assert_array_equal(there.used["side"], here.used["side"])
+    for name in here.mean:
+        assert np.isfinite(here.mean[name]).all()
+        np.testing.assert_allclose(there.mean[name], here.mean[name], rtol=0.02, atol=0.02)
+        np.testing.assert_allclose(there.stderr[name], here.stderr[name], rtol=0.1, atol=0.02)
