@@ -10,8 +10,9 @@ from scipy.special import eval_legendre
 from simulators import Frame, InvalidInputError, Keep
 from simulators.charged_sphere import ChargedSphere
 from simulators.md.laws.multipoles import core_energy, core_force, ion_energy, ion_force
+from simulators.md.sphere.forces import build, refresh, relax
 from simulators.md.sphere.multipoles import evaluate, gradient, harmonics, moments, room
-from simulators.md.sphere.run import Looks, advance, build, energies, refresh, relax
+from simulators.md.sphere.run import Looks, advance, energies
 from simulators.md.sphere.thermostat import chain
 from simulators.md.vector import aligned
 

@@ -14,7 +14,8 @@ from simulators.lj_cluster import LjCluster
 from simulators.md.cluster import advance, cluster, positions
 from simulators.md.cluster_replicas import Plan, System, place
 from simulators.md.laws.lennard_jones import end
-from simulators.md.sphere.run import build, energies
+from simulators.md.sphere.forces import build
+from simulators.md.sphere.run import energies
 from simulators.md.sphere.thermostat import chain
 
 pytestmark = pytest.mark.validate

@@ -73,8 +73,3 @@ def to_words(position: Array, side: float) -> Integers:
     turns = np.asarray(position, dtype=float) / side
     words = np.rint((turns - np.floor(turns)) * 2.0**32).astype(np.int64)
     return words.astype(np.uint32).view(np.int32)
-
-
-def to_lengths(words: Integers, side: float) -> Array:
-    """Fixed-point numbers as positions in [0, side)."""
-    return words.view(np.uint32).astype(np.float64) * (side / 2.0**32)

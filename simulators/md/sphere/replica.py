@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from simulators.batch.keeping import Keeper, open_keeper
 from simulators.contract import Failure, Frame, InvalidInputError
+from simulators.md.sphere.forces import build, refresh
 from simulators.md.sphere.run import (
     FINE,
     LOST,
@@ -21,9 +22,7 @@ from simulators.md.sphere.run import (
     TOO_HOT,
     Looks,
     advance,
-    build,
     energies,
-    refresh,
 )
 from simulators.md.sphere.thermostat import chain
 from simulators.md.statistics import BLOCKS, blocked
