@@ -21,6 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulators.batch.trajectories import Particles, cut_frames, gsd_hoomd, to_gsd
 from simulators.contract import Frame, InvalidInputError, Keep, Simulator, SimulatorError
 from simulators.contract.simulator import Array, Seeds
 
@@ -115,7 +116,7 @@ def _check(simulator: Simulator, replicas: int, keep: Keep) -> None:
     if keep.starts and "start" not in simulator.keeps:
         raise InvalidInputError("start", "(a frame)", f"not taken by {simulator.kind}", supported)
     if keep.frames is not None:
-        _gsd()
+        gsd_hoomd()
 
 
 def _digest(frame: Frame | None) -> str | None:
@@ -126,17 +127,6 @@ def _digest(frame: Frame | None) -> str | None:
     for array in (frame.position, frame.box, frame.velocity):
         digest.update(b"none" if array is None else np.asarray(array, dtype=float).tobytes())
     return digest.hexdigest()[:16]
-
-
-def _gsd() -> Any:
-    try:
-        import gsd.hoomd
-    except ImportError:
-        raise SimulatorError(
-            "trajectories are GSD files, and the package gsd is not installed: "
-            "pip install 'mlaround[trajectories]'"
-        ) from None
-    return gsd.hoomd
 
 
 def open_keeper(
@@ -169,17 +159,7 @@ def open_keeper(
     """
     particles: dict[str, Any] = {"charge": charge, "diameter": diameter, "mass": mass}
     about = {name: np.asarray(v, np.float32) for name, v in particles.items() if v is not None}
-    return Keeper(keep, index, steps, _Particles(length_unit, types, about, bonds))
-
-
-@dataclass(frozen=True)
-class _Particles:
-    """What a trajectory says of particles besides where they are."""
-
-    length_unit: str
-    types: Sequence[str] | None
-    about: dict[str, NDArray[np.float32]]
-    bonds: ArrayLike | None
+    return Keeper(keep, index, steps, Particles(length_unit, types, about, bonds))
 
 
 class Keeper:
@@ -190,7 +170,7 @@ class Keeper:
     all is a checkpoint too, so that a finished replica of an unfinished batch costs nothing again.
     """
 
-    def __init__(self, keep: Keep | None, index: int, steps: int, particles: _Particles) -> None:
+    def __init__(self, keep: Keep | None, index: int, steps: int, particles: Particles) -> None:
         self._every: dict[str, int | None] = {"frames": None, "series": None, "checkpoint": None}
         self._steps, self._particles = steps, particles
         self._kept = -1
@@ -207,7 +187,7 @@ class Keeper:
         self._files = _Files(keep.folder, keep.names[index])
         self.start = keep.starts.get(index)
         if keep.frames is not None:
-            _gsd()
+            gsd_hoomd()
         if keep.checkpoint is not None:
             self._go_on(keep, index)
 
@@ -216,7 +196,7 @@ class Keeper:
         for about, arrays in _checkpoints(keep, index):
             frames, rows, step = about["frames"], about["rows"], about["step"]
             series_end = _end_of_rows(self._files.series, rows) if rows else 0
-            if series_end is None or (frames and not _cut_frames(self._files.trajectory, frames)):
+            if series_end is None or (frames and not cut_frames(self._files.trajectory, frames)):
                 continue
             if rows:
                 os.truncate(self._files.series, series_end)
@@ -286,8 +266,8 @@ class Keeper:
         if not self.wants_frame(frame.step):
             return
         if self._trajectory is None:
-            self._trajectory = _gsd().open(self._files.trajectory, "r+" if self._frames else "w")
-        self._trajectory.append(_to_gsd(frame, self._particles, first=self._frames == 0))
+            self._trajectory = gsd_hoomd().open(self._files.trajectory, "r+" if self._frames else "w")
+        self._trajectory.append(to_gsd(frame, self._particles, first=self._frames == 0))
         self._frames += 1
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
@@ -411,93 +391,3 @@ def _end_of_rows(path: Path, rows: int) -> int | None:
     except OSError:
         return None
     return end
-
-
-# Trajectories ------------------------------------------------------------------------------------
-
-
-def _cut_frames(path: Path, frames: int) -> bool:
-    """Leave so many frames in a trajectory; false where it has fewer or cannot be read."""
-    hoomd, shorter = _gsd(), path.with_suffix(".gsd.unfinished")
-    try:
-        with hoomd.open(path, "r") as old:
-            if len(old) < frames:
-                return False
-            if len(old) == frames:
-                return True
-            with hoomd.open(shorter, "w") as new:
-                for k in range(frames):
-                    new.append(old[k])
-    except (OSError, RuntimeError):
-        return False
-    os.replace(shorter, path)
-    return True
-
-
-def _to_gsd(frame: Frame, particles: _Particles, first: bool) -> Any:
-    """A frame as the HOOMD schema has it: box around the origin, all particles inside.
-
-    The schema knows no open directions: the box reaches past all particles there, and the log entry
-    ``periodic`` says which directions are periodic.
-    """
-    there = _gsd().Frame()
-    position = np.asarray(frame.position, dtype=float)
-    box = np.zeros(3) if frame.box is None else np.asarray(frame.box, dtype=float)
-    periodic = box > 0
-    reach = np.abs(position).max(axis=0, initial=0.25)
-    side = np.where(periodic, box, 2.0 ** np.ceil(np.log2(2 * reach) + 0.1))
-    image = np.where(periodic, np.rint(position / side), 0).astype(np.int32)
-    there.configuration.step = frame.step
-    there.configuration.box = [*side, 0, 0, 0]
-    there.particles.N = len(position)
-    there.particles.position = (position - image * side).astype(np.float32)
-    there.particles.image = image
-    if frame.velocity is not None:
-        there.particles.velocity = np.asarray(frame.velocity, dtype=np.float32)
-    if particles.bonds is not None:
-        there.bonds.group = np.asarray(particles.bonds, np.int32).reshape(-1, 2)
-        there.bonds.N, there.bonds.types = len(there.bonds.group), ["bond"]
-        there.bonds.typeid = np.zeros(there.bonds.N, np.uint32)
-    if not first:  # the rest is read from the first frame
-        return there
-    types = particles.types if particles.types is not None else ["A"] * len(position)
-    number = {kind: k for k, kind in enumerate(dict.fromkeys(types))}
-    there.particles.types = list(number)
-    there.particles.typeid = np.array([number[kind] for kind in types], np.uint32)
-    for name, values in particles.about.items():
-        setattr(there.particles, name, values)
-    there.log["periodic"] = periodic.astype(np.uint8)
-    there.log["length_unit"] = np.frombuffer(particles.length_unit.encode() or b" ", np.uint8)
-    return there
-
-
-def read_frame(path: Path, index: int = -1) -> Frame:
-    """A frame of a GSD file, to start from or to look at: particles where they went, not wrapped.
-
-    Args:
-        path: a file in the HOOMD schema, ours or another program's.
-        index: of the frame; negative from the end.
-
-    Raises:
-        InvalidInputError: no such file, not in GSD, or no such frame.
-    """
-    hoomd = _gsd()
-    try:
-        with hoomd.open(path, "r") as file:
-            frames = len(file)
-            if not -frames <= index < frames:
-                accepted = f"{-frames} to {frames - 1}" if frames else "another file"
-                raise InvalidInputError("frame", index, f"{path} has {frames} frames", accepted)
-            there = file[index]
-    except (OSError, RuntimeError) as error:
-        raise InvalidInputError("start", path, str(error), "a trajectory in GSD, HOOMD schema") from None
-    side = np.asarray(there.configuration.box[:3], dtype=float)
-    periodic = np.asarray(there.log.get("periodic", np.ones(3)), dtype=bool)
-    position = there.particles.position + np.asarray(there.particles.image, dtype=float) * side
-    velocity = np.asarray(there.particles.velocity, dtype=float)
-    return Frame(
-        int(there.configuration.step),
-        position,
-        np.where(periodic, side, 0.0) if periodic.any() else None,
-        velocity if velocity.any() else None,
-    )

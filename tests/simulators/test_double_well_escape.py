@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from scipy.integrate import quad
 
 from simulators import InvalidInputError
-from simulators.batch.keeping import read_frame
+from simulators.batch.trajectories import read_frame
 from simulators.contract import Keep
 from simulators.double_well_escape import DoubleWellEscape
 from simulators.md import escape

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators import InvalidInputError
-from simulators.batch.keeping import read_frame
+from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep
 from simulators.go_protein import GoProtein
 from simulators.md import chain

@@ -16,8 +16,9 @@ import pytest
 import slit_reference
 
 from simulators import InvalidInputError, SimulatorError
-from simulators.batch.keeping import identified, open_keeper, read_frame
+from simulators.batch.keeping import identified, open_keeper
 from simulators.batch.simulator import BatchSimulator
+from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep, Output, Parameter
 from simulators.slit_electrolyte import SlitElectrolyte
 

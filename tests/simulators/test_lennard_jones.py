@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simulators import InvalidInputError
-from simulators.batch.keeping import read_frame
+from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep
 from simulators.lennard_jones import LennardJones
 from simulators.md.fluid.replica import INNER_SKIN, Replica, lattice

@@ -23,8 +23,8 @@ from test_simulator_contract import EXAMPLES, PLUGINS
 
 from simulators import InvalidInputError, SimulatorError
 from simulators.batch import mpi
-from simulators.batch.keeping import read_frame
 from simulators.batch.simulator import BatchSimulator
+from simulators.batch.trajectories import read_frame
 from simulators.contract import Coordinate, Failure, Frame, Keep, Output, Parameter
 from simulators.lennard_jones import LennardJones
 from simulators.md.fluid.team import Boxes

@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 
 from simulators import InvalidInputError
-from simulators.batch.keeping import read_frame
+from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep
 from simulators.md import surface
 from simulators.md.laws.landscapes import mueller_brown

@@ -270,7 +270,7 @@ def _kept(
     start = given.pop("start", None)
     keep = Keep(folder or Path(), names, **given)
     if start is not None:
-        from simulators.batch.keeping import read_frame
+        from simulators.batch.trajectories import read_frame
 
         path, colon, index = start.rpartition(":")
         whole = not colon or not index.lstrip("-").isdigit()
