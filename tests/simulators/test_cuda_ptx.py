@@ -77,23 +77,110 @@ def test_the_slits_loop_over_pairs_is_float32_and_short():
     assert not FLOAT64.search(compiled(slit.forces, _batch()))
 
 
+def _fluid(batch, dimensions):
+    from numba import types
+
+    from simulators.md.cuda.fluid import CONSTANTS
+
+    assert batch._fields == ("constants", *dimensions)
+    members = [array(CONSTANTS, 1), *(array(np.dtype(t), n) for t, n in dimensions.values())]
+    return types.NamedTuple(members, batch)
+
+
+def _fluid_in_blocks():
+    from simulators.md.cuda.fluid import Batch
+
+    f, i, long, double = np.float32, np.int32, np.int64, np.float64
+    dimensions = {
+        **{"place": (i, 3), "path": (long, 3), "velocity": (i, 3), "force": (f, 3), "listed": (i, 3)},
+        **{"near": (np.uint16, 2), "count": (i, 2), "step": (long, 1), "code": (i, 1), "value": (double, 1)},
+        **{"looks": (i, 2), "sums": (long, 3), "first_energy": (double, 2), "lists": (i, 1)},
+    }
+    return _fluid(Batch, dimensions)
+
+
+def _fluid_in_cells():
+    from simulators.md.cuda.fluid_cells import Batch
+
+    f, i, long, double = np.float32, np.int32, np.int64, np.float64
+    dimensions = {
+        **{"units": (f, 2), "place": (i, 3), "path": (long, 3), "velocity": (i, 3), "side": (i, 1)},
+        **{"listed": (i, 3), "near": (i, 2), "count": (i, 2), "cell": (i, 2), "rank": (i, 2)},
+        **{"members": (i, 2), "first": (i, 2), "stale": (i, 1), "moved": (i, 1), "strongest": (i, 1)},
+        **{"done": (i, 1), "step": (long, 1), "code": (i, 1), "value": (double, 1), "lists": (i, 1)},
+        "energies": (long, 2),
+    }
+    return _fluid(Batch, dimensions)
+
+
+def _fluid_looks():
+    from simulators.md.cuda.fluid_looks import Looks
+
+    i, long, double = np.int32, np.int64, np.float64
+    dimensions = {
+        **{"place": (i, 3), "side": (i, 1), "path": (long, 3), "origin": (long, 3), "due": (i, 2)},
+        **{"displacements": (double, 2), "waves": (i, 2), "power": (double, 2), "distances": (long, 2)},
+        "scale": (np.float32, 2),
+    }
+    return _fluid(Looks, dimensions)
+
+
 def test_the_fluids_loop_over_its_list_is_float32():
     from numba import types
 
-    from simulators.md.cuda.fluid import CONSTANTS, Batch, advance
+    from simulators.md.cuda.fluid import advance
 
-    f, i = np.float32, np.int32
-    dimensions = {
-        **{"place": (i, 3), "velocity": (i, 3), "force": (f, 3), "listed": (i, 3), "near": (np.uint16, 2)},
-        **{"count": (i, 2), "step": (np.int64, 1), "code": (i, 1), "looks": (i, 2), "sums": (np.int64, 3)},
-        "lists": (i, 1),
-    }
-    members = [array(CONSTANTS, 1), *(array(np.dtype(t), n) for t, n in dimensions.values())]
-    assert Batch._fields == ("constants", *dimensions)
-    text = compiled(advance, types.NamedTuple(members, Batch), types.int64)
+    text = compiled(advance, _fluid_in_blocks(), types.int64)
     four = [loop for loop in loops(text, "ld.shared.v4.u32") if loop["ld.global.u16"] == 4]
     assert len(four) == 2  # sharp and smooth, four neighbours at a time
     for loop in four:
         assert loop["ld.shared.v4.u32"] == 4
         assert not any("f64" in name for name in loop)
         assert loop.total() <= 4 * 32
+
+
+def test_the_loop_over_lists_made_of_cells_loads_a_place_at_a_time():
+    from numba import types
+
+    from simulators.md.cuda import fluid_cells
+
+    text = compiled(fluid_cells.advance, _fluid_in_cells(), types.int64)
+    four = [loop for loop in loops(text, "ld.global.v4.u32") if loop["ld.global.v4.u32"] == 4]
+    assert len(four) == 2
+    for loop in four:
+        assert loop["ld.global.u32"] == 4
+        assert not any("f64" in name for name in loop)
+        assert loop.total() <= 4 * 40
+    assert "ld.local" not in text
+
+
+@pytest.mark.parametrize(
+    "phase", ["find_cells", "find_firsts", "sort_particles", "list_neighbours", "add_energies"]
+)
+def test_phases_of_a_fluid_in_cells_compile(phase):
+    from simulators.md.cuda import fluid_cells
+
+    text = compiled(getattr(fluid_cells, phase), _fluid_in_cells())
+    assert phase == "find_firsts" or not FLOAT64.search(text)
+
+
+def test_distances_are_counted_in_float32():
+    from numba import types
+
+    from simulators.md.cuda import fluid_cells, fluid_looks
+
+    sizes = (types.int64, types.int64)
+    for text in (
+        compiled(fluid_looks.count_distances, _fluid_looks(), *sizes),
+        compiled(fluid_cells.count_distances, _fluid_in_cells(), _fluid_looks(), *sizes),
+    ):
+        assert not FLOAT64.search(text)
+        assert "atom.shared.add" in text
+
+
+@pytest.mark.parametrize("look", ["follow_particles", "count_displacements", "count_waves"])
+def test_looks_at_a_fluid_compile(look):
+    from simulators.md.cuda import fluid_looks
+
+    text = compiled(getattr(fluid_looks, look), _fluid_looks())
+    assert ".entry" in text

@@ -409,7 +409,7 @@ def advance(batch, last):
             fx, fy, fz = fx * c.to_force, fy * c.to_force, fz * c.to_force
             force[0, i], force[1, i], force[2, i] = fx, fy, fz
             strongest = stronger(fx, fy, fz, strongest)
-        if cuda.syncthreads_or(strongest > c.strongest):
+        if cuda.syncthreads_or(np.int32(1 if strongest > c.strongest else 0)):
             _say_greatest(batch, replica, scratch, strongest)
             code = OVERLAP
             break

@@ -16,16 +16,25 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import cuda
+from numba import cuda, types
 
-from simulators.md.cuda.arithmetic import as_float, as_int, device, fma, kernel, nearest, to_float, word
+from simulators.md.cuda.arithmetic import (
+    SIMULATED,
+    as_float,
+    as_int,
+    device,
+    fma,
+    kernel,
+    nearest,
+    to_float,
+    word,
+)
 from simulators.md.cuda.block import block_sum
 from simulators.md.cuda.fluid import (
     follow,
     is_far,
     next_state,
     pair_look,
-    separation,
     strength_sharp,
     strength_smooth,
     stronger,
@@ -85,6 +94,40 @@ class Batch(NamedTuple):
     value: Any
     lists: Any
     energies: Any
+
+
+if SIMULATED:
+
+    @device
+    def _row(place, i):
+        """Place of row ``i``."""
+        return place[4 * i], place[4 * i + 1], place[4 * i + 2]
+
+else:
+    from llvmlite import ir
+    from numba.cuda.extending import intrinsic
+
+    @intrinsic
+    def _row(typing_context, place, i):
+        """Place of row ``i`` of an int32 array of aligned rows of four words: one load takes them all."""
+
+        def generate(context, builder, signature, arguments):
+            array, row = arguments
+            data = context.make_array(signature.args[0])(context, builder, array).data
+            four = ir.VectorType(ir.IntType(32), 4)
+            rows = builder.bitcast(data, ir.PointerType(four))
+            words = builder.load(builder.gep(rows, [row]), align=16)
+            values = [builder.extract_element(words, ir.Constant(ir.IntType(32), k)) for k in range(3)]
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.UniTuple(types.int32, 3)(place, i), generate
+
+
+@device
+def _apart(place, x, y, z, j):
+    """From particle j, in units of position."""
+    xj, yj, zj = _row(place, np.uint64(j))
+    return to_float(x - xj), to_float(y - yj), to_float(z - zj)
 
 
 @device
@@ -198,7 +241,7 @@ def list_neighbours(batch):
             kz = (cz - 1 + a // (turns * turns) + n) % n
             cell = (kz * n + ky) * n + kx
             for j in range(first[cell], first[cell + 1]):
-                dx, dy, dz = separation(place, x, y, z, j)
+                dx, dy, dz = _apart(place, x, y, z, j)
                 square = fma(dx, dx, fma(dy, dy, dz * dz)) * c.square
                 if square < c.reach_square and j != i:
                     if found < room:
@@ -222,7 +265,7 @@ def _listed_forces(strength):
 
     @device
     def add(place, x, y, z, j, c, fx, fy, fz):
-        dx, dy, dz = separation(place, x, y, z, j)
+        dx, dy, dz = _apart(place, x, y, z, j)
         square = fma(dx, dx, fma(dy, dy, dz * dz)) * c.square
         value = strength(square, c.cutoff_square, c.slope) * c.to_force
         return word(fx + nearest(value * dx)), word(fy + nearest(value * dy)), word(fz + nearest(value * dz))
@@ -312,7 +355,7 @@ def add_energies(batch):
         x, y, z = place[4 * i], place[4 * i + 1], place[4 * i + 2]
         follow(batch.path[replica], place[4 * i + 3], x, y, z)
         for n in range(count):
-            dx, dy, dz = separation(place, x, y, z, near[n * particles + i])
+            dx, dy, dz = _apart(place, x, y, z, near[n * particles + i])
             square = fma(dx, dx, fma(dy, dy, dz * dz)) * c.square
             energy, strength, within = pair_look(square, c)
             potential += np.int64(nearest(energy * energy_unit))

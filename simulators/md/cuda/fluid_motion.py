@@ -121,7 +121,8 @@ class Motion(ABC):
 
     def _rows(self, name: str) -> NDArray[np.int32]:
         """Array (replicas, 3, particles) by number."""
-        return np.stack([by_number(getattr(r.rows, name), r.rows.place[3::4]).T for r in self.replicas])
+        rows = [by_number(getattr(r.rows, name), r.rows.place[3::4]).T for r in self.replicas]
+        return np.ascontiguousarray(np.stack(rows))
 
     def _places(self) -> NDArray[np.int32]:
         """Array (replicas, 4 particles): places and numbers."""
@@ -276,7 +277,8 @@ class InCells(Motion):
 
     def _across(self, plan: Plan) -> int:
         # No more cells than particles, or empty ones would be most of the work.
-        return max(1, min(int(plan.side / (plan.cutoff + self.skin)), math.ceil(plan.particles ** (1 / 3))))
+        most: int = math.ceil(np.cbrt(plan.particles))
+        return max(1, min(int(plan.side / (plan.cutoff + self.skin)), most))
 
     def _lists(self) -> Any:
         return cuda.device_array((len(self.replicas), self._entries * self.particles), np.int32)

@@ -177,20 +177,26 @@ def test_a_run_that_is_continued_gives_the_same_bits(way, tmp_path):
         assert (getattr(whole.tally, name) == getattr(second.tally, name)).all()
 
 
-def test_the_simulator_answers_as_on_the_cpu(monkeypatch):
-    for name, few in (("_LAGS", 2), ("_SHORTEST", 64), ("_MOST_WAVE_BINS", 2), ("_WAVES_PER_BIN", 1)):
-        monkeypatch.setattr(f"simulators.lennard_jones.{name}", few)
-    answers = []
-    for backend in ("cpu", "cuda"):
-        usual = LennardJones(particles=32, cutoff=1.4, timestep=0.002, equilibration=0, backend=backend)
-        simulator = usual.model_copy(update={"steps": 128})
-        row = simulator.complete({"density": 0.6, "temperature": 1.5})
-        answers.append(simulator.run(row[None], np.array([7], np.uint64)))
-    here, there = answers
-    assert there.failures == {}
+def test_the_simulator_brings_back_what_the_replicas_found(monkeypatch):
+    def run(self, report):
+        report(0.5)
+        failures = {k: replica.run(silent) for k, replica in enumerate(self.replicas)}
+        return {k: failure for k, failure in failures.items() if failure is not None}
+
+    monkeypatch.setattr(FluidReplicas, "run", run)
+    configuration = {"particles": 64, "steps": 1100, "equilibration": 0.05, "cutoff": 2.0, "timestep": 0.02}
+    row, told = LennardJones().complete({"density": 0.8, "temperature": 1.2}), []
+    hot = LennardJones().complete({"density": 1.2, "temperature": 10})
+    here, there = (
+        LennardJones(**configuration, backend=backend).run(
+            np.stack([row, hot]), np.arange(2, dtype=np.uint64), progress=told.append
+        )
+        for backend in ("cpu", "cuda")
+    )
+    assert set(here.failures) == set(there.failures) == {1}
+    assert 0.5 in told
     assert (there.wall_seconds > 0).all()
     np.testing.assert_array_equal(there.used["side"], here.used["side"])
     for name in here.mean:
-        assert np.isfinite(here.mean[name]).all()
-        np.testing.assert_allclose(there.mean[name], here.mean[name], rtol=0.02, atol=0.02)
-        np.testing.assert_allclose(there.stderr[name], here.stderr[name], rtol=0.1, atol=0.02)
+        np.testing.assert_array_equal(there.mean[name], here.mean[name])
+        np.testing.assert_array_equal(there.stderr[name], here.stderr[name])
