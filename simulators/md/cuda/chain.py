@@ -151,6 +151,9 @@ def _quads(beads: int) -> Any:
 quads = _quads(MOST)
 
 
+# Loops over a thread's beads are written with ``while`` where they are part of a step: to find out how often
+# a ``range`` turns takes a division of integers, which is forty instructions.
+
 # The backbone --------------------------------------------------------------------------------------
 
 
@@ -184,15 +187,18 @@ def _backbone(chain, places, along, across, slopes, joints, beads):
     """
     thread, threads, bonds = cuda.threadIdx.x, cuda.blockDim.x, beads - 1
     energy = _ZERO
-    for k in range(thread, bonds, threads):
+    k = thread
+    while k < bonds:
         x, y, z = _apart(places, k + 1, k)
         x, y, z, inverse, length = _direction(x, y, z)
         of_bond, pull = _bond(length, chain.bonds[k])
         energy += of_bond
         along[4 * k], along[4 * k + 1], along[4 * k + 2], along[4 * k + 3] = x, y, z, inverse
         places[4 * k + 3] = pull
+        k += threads
     cuda.syncthreads()
-    for k in range(thread, bonds - 1, threads):
+    k = thread
+    while k < bonds - 1:
         ax, ay, az = _vector(along, k)
         bx, by, bz = _vector(along, k + 1)
         cosine, x, y, z, inverse_sine = _joint(ax, ay, az, bx, by, bz)
@@ -200,8 +206,10 @@ def _backbone(chain, places, along, across, slopes, joints, beads):
         energy += of_angle
         across[4 * k], across[4 * k + 1], across[4 * k + 2], across[4 * k + 3] = x, y, z, inverse_sine
         joints[0, k], joints[1, k] = cosine, bend
+        k += threads
     cuda.syncthreads()
-    for k in range(thread, bonds - 2, threads):
+    k = thread
+    while k < bonds - 2:
         ax, ay, az = _vector(along, k)
         mx, my, mz = _vector(across, k)
         nx, ny, nz = _vector(across, k + 1)
@@ -210,9 +218,12 @@ def _backbone(chain, places, along, across, slopes, joints, beads):
         of_dihedral, twist = _dihedral(cosine, sine, chain.torsions[k, 0], chain.torsions[k, 1])
         energy += of_dihedral
         joints[2, k] = twist
+        k += threads
     cuda.syncthreads()
-    for k in range(thread, bonds, threads):
+    k = thread
+    while k < bonds:
         _slope(places, along, across, slopes, joints, bonds, k)
+        k += threads
     cuda.syncthreads()
     return energy
 
@@ -295,7 +306,8 @@ def _forces(chain, places, along, across, slopes, joints, near, count, beads):
     """
     bonds = beads - 1
     energy = _backbone(chain, places, along, across, slopes, joints, beads)
-    for i in range(cuda.threadIdx.x, beads, cuda.blockDim.x):
+    i = cuda.threadIdx.x
+    while i < beads:
         x, y, z = _vector(places, i)
         fx, fy, fz, of_pairs = _native_forces(chain, places, x, y, z, i, beads)
         fx, fy, fz, of_pairs = _listed_forces(places, near, count, x, y, z, i, beads, fx, fy, fz, of_pairs)
@@ -305,6 +317,7 @@ def _forces(chain, places, along, across, slopes, joints, near, count, beads):
         if i > 0:
             fx, fy, fz = fx - slopes[3 * i - 3], fy - slopes[3 * i - 2], fz - slopes[3 * i - 1]
         along[4 * i], along[4 * i + 1], along[4 * i + 2] = fx, fy, fz
+        i += cuda.blockDim.x
     return energy
 
 
@@ -331,9 +344,11 @@ def _list_pairs(chain, places, near, count, listed, beads):
 def _draw(noise, c, step, beads):
     """Normal numbers for all components of the chain; four neighbours share one draw."""
     low, high = word(step), word(step >> 32)
-    for who in range(cuda.threadIdx.x, (3 * beads + 3) // 4, cuda.blockDim.x):
+    who = cuda.threadIdx.x
+    while who < (3 * beads + 3) // 4:
         a, b, d, e = _four_gaussians(word(who), low, high, word(_NOISE), c.key0, c.key1)
         noise[4 * who], noise[4 * who + 1], noise[4 * who + 2], noise[4 * who + 3] = a, b, d, e
+        who += cuda.blockDim.x
 
 
 @device
@@ -341,7 +356,8 @@ def _move(places, velocity, forces, noise, listed, c, beads):
     """From one set of forces to the next places; 1 where a bead is far from where it was listed."""
     moved = np.int32(0)
     half, kick = c.half_step, c.half_step + c.half_step
-    for i in range(cuda.threadIdx.x, beads, cuda.blockDim.x):
+    i = cuda.threadIdx.x
+    while i < beads:
         square = _ZERO
         for axis in range(3):
             v = fma(forces[4 * i + axis], kick, velocity[3 * i + axis])
@@ -353,6 +369,7 @@ def _move(places, velocity, forces, noise, listed, c, beads):
             square = fma(d, d, square)
         if not square <= _FREE_SQUARE:
             moved = np.int32(1)
+        i += cuda.blockDim.x
     return moved
 
 

@@ -23,7 +23,7 @@ TALLY = ("looks", "formed", "counts", "unfolded", "broken", "good_at")
 @pytest.fixture(autouse=True)
 def few_threads(monkeypatch):
     """Simulated threads are slow, and with fewer than beads each of them has several."""
-    monkeypatch.setattr(chain_replicas, "threads_per_block", lambda work, most: 6)
+    monkeypatch.setattr(chain_replicas, "threads_per_block", lambda work, most: 4)
 
 
 def chains(plan, replicas=1, seed=1, start=None, temperature=1.2):
@@ -44,7 +44,7 @@ def on_card(group, keepers=None, last=None):
 @pytest.mark.parametrize("beads", [10, 36])
 def test_a_trajectory_is_the_cpus_for_a_while(beads):
     native = SHORT if beads == 10 else Native(np.concatenate([SHORT.position, helix(beads - 10)]))
-    plan = replace(PLAN, native=native, steps=12 if beads == 10 else 5)
+    plan = replace(PLAN, native=native, steps=8 if beads == 10 else 4)
     here, there = chains(plan, 2), chains(plan, 2)
     for group in (here, there):
         stretched = native.extended()
