@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +58,13 @@ def finding() -> Callable[..., None]:
     return compare
 
 
+def _to_its_error(found: Finding) -> str:
+    """No more digits than the error lets one trust."""
+    if not found.error:
+        return f"{found.ours:.6g}"
+    return f"{found.ours:.{max(0, 1 - math.floor(math.log10(found.error)))}f}"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--findings", type=Path, help="write what validation finds to this page")
     parser.addoption(
@@ -79,7 +87,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
                 error = "" if f.error is None else f"{f.error:.2g}"
                 missed = "" if abs(f.ours - f.source) <= f.tolerance else " **missed**"
                 parts.append(
-                    f"| {f.what} | {f.ours:.6g} | {error} | {f.source:.6g} | {f.tolerance:.2g}{missed} "
+                    f"| {f.what} | {_to_its_error(f)} | {error} | {f.source:.6g} | {f.tolerance:.2g}{missed} "
                     f"| {f.cite} |\n"
                 )
         parts.append("\n")
