@@ -78,6 +78,7 @@ class LennardJones(DecomposedSimulator):
         0.02, gt=0, description="energy per particle that may come or go with ensemble: nve"
     )
 
+    version: ClassVar[int] = 2
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("density", "", "particles per volume, in units of sigma^-3", 1e-4, 1.2),
@@ -131,6 +132,13 @@ class LennardJones(DecomposedSimulator):
     def sampling_interval(self) -> int:
         """Steps between two looks at energies: 0.2 in time, over which they hardly change."""
         return max(1, min(round(0.2 / self.timestep), self._production // BLOCKS))
+
+    def _longest_followed(self, side: float, temperature: float) -> int:
+        """Steps in which not even a particle of six thermal speeds crosses half the cube.
+
+        A look follows the particles out of the cube, and takes each to have gone the shorter way round.
+        """
+        return max(1, int(side / 2 / (6 * math.sqrt(temperature) * self.timestep)))
 
     @property
     def structure_interval(self) -> int:
@@ -295,7 +303,7 @@ class LennardJones(DecomposedSimulator):
             bins=_BINS,
             waves=waves,
             bin_of_wave=bin_of_wave,
-            every=self.sampling_interval,
+            every=min(self.sampling_interval, self._longest_followed(side, inputs["temperature"])),
             structure_every=self.structure_interval,
             lag=self.lag,
             lags=_LAGS,

@@ -1,6 +1,7 @@
 """The Lennard-Jones fluid: laws, lists, forces, dynamics and counts, each against something simpler."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -268,6 +269,15 @@ def recorded():
         positions.append(it.frame(step).position)
         assert it._advance(step, step + 1, it._bath(step)) is None
     return it, np.array(positions)
+
+
+def test_displacements_do_not_depend_on_how_often_particles_are_followed():
+    hot = {"density": 0.5, "temperature": 10.0}
+    usual = replica(seed=5, inputs=hot, particles=32, cutoff=1.9, steps=30_000)
+    often = Replica(replace(usual.plan, every=4), 5)
+    for each in (usual, often):
+        assert each.run(lambda fraction: None) is None
+    assert_array_equal(usual.estimates()["msd"][0], often.estimates()["msd"][0])
 
 
 def test_msd_is_that_of_a_plain_loop(recorded):
