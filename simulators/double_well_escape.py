@@ -119,21 +119,16 @@ class DoubleWellEscape(BatchSimulator):
         self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch on a graphics card, a walker to a thread."""
-        from simulators.md.cuda.device import chunks, find_card
+        from simulators.md.cuda.device import find_card
 
         card = find_card()
         from simulators.batch.keeping import open_keeper
-        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.batch import parts
         from simulators.md.cuda.walker_replicas import EscapeOnCard, escape_bytes
 
         observations = self._begun(inputs)
-        for indices in chunks(len(seeds), escape_bytes(self.walkers), card) if len(seeds) else []:
-
-            def report(fraction: float, now: range = indices) -> None:
-                if progress is not None:
-                    progress((now.start + fraction * len(now)) / len(seeds))
-
-            with costs(observations, indices), ExitStack() as files:
+        for indices, report in parts(observations, escape_bytes(self.walkers), card, progress):
+            with ExitStack() as files:
                 keepers = [files.enter_context(open_keeper(keep, k, self.steps)) for k in indices]
                 replicas = [self._replica(inputs, seeds, k) for k in indices]
                 EscapeOnCard(replicas, keepers).run(report)

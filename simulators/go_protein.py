@@ -180,10 +180,10 @@ class GoProtein(BatchSimulator):
         self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch on a graphics card, as many replicas at once as its memory holds."""
-        from simulators.md.cuda.device import chunks, find_card
+        from simulators.md.cuda.device import find_card
 
         card = find_card()
-        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.batch import parts
         from simulators.md.cuda.chain_replicas import ChainsOnCard, bytes_each, check_beads
         from simulators.md.folding import warm_up
 
@@ -191,13 +191,8 @@ class GoProtein(BatchSimulator):
         check_beads(len(plan.native.position))
         observations = self._begun(inputs, keep)
         warm_up()
-        for indices in chunks(len(seeds), bytes_each(plan.native), card) if len(seeds) else []:
-
-            def report(fraction: float, now: range = indices) -> None:
-                if progress is not None:
-                    progress((now.start + fraction * len(now)) / len(seeds))
-
-            with costs(observations, indices), ExitStack() as files:
+        for indices, report in parts(observations, bytes_each(plan.native), card, progress):
+            with ExitStack() as files:
                 keepers = {k: files.enter_context(self._keeper(keep, k)) for k in indices}
                 groups = list(self._groups(plan, inputs, seeds, keepers))
                 of_groups = [[keepers[k] for k in members] for members, _ in groups]

@@ -207,11 +207,11 @@ class LjCluster(BatchSimulator):
         self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch on a graphics card, a particle to a thread; energies are the CPU's."""
-        from simulators.md.cuda.device import chunks, find_card
+        from simulators.md.cuda.device import find_card
 
         card = find_card()
         from simulators.md.cluster_replicas import warm_up
-        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.batch import parts
         from simulators.md.cuda.cluster_replicas import ClustersOnCard, bytes_each
 
         plan, systems, observations = (
@@ -220,13 +220,8 @@ class LjCluster(BatchSimulator):
             self.nothing_yet(inputs),
         )
         warm_up()
-        for indices in chunks(len(seeds), bytes_each(self.particles), card) if len(seeds) else []:
-
-            def report(fraction: float, now: range = indices) -> None:
-                if progress is not None:
-                    progress((now.start + fraction * len(now)) / len(seeds))
-
-            with costs(observations, indices), ExitStack() as files:
+        for indices, report in parts(observations, bytes_each(self.particles), card, progress):
+            with ExitStack() as files:
                 kept = indices if keep is not None else []
                 keepers = {k: files.enter_context(self._keeper(keep, k, systems[k], plan)) for k in kept}
                 groups = list(self._groups(plan, systems, list(indices), keepers))

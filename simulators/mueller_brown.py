@@ -92,21 +92,16 @@ class MuellerBrown(BatchSimulator):
         self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch on a graphics card, a walker to a thread."""
-        from simulators.md.cuda.device import chunks, find_card
+        from simulators.md.cuda.device import find_card
 
         card = find_card()
         from simulators.batch.keeping import open_keeper
-        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.batch import parts
         from simulators.md.cuda.walker_replicas import SURFACE_BYTES, SurfaceOnCard
 
         observations = self._begun(inputs, keep)
-        for indices in chunks(len(seeds), SURFACE_BYTES, card) if len(seeds) else []:
-
-            def report(fraction: float, now: range = indices) -> None:
-                if progress is not None:
-                    progress((now.start + fraction * len(now)) / len(seeds))
-
-            with costs(observations, indices), ExitStack() as files:
+        for indices, report in parts(observations, SURFACE_BYTES, card, progress):
+            with ExitStack() as files:
                 keepers = {k: files.enter_context(open_keeper(keep, k, self.steps)) for k in indices}
                 groups = list(self._groups(inputs, seeds, keepers))
                 for step in sorted({at for at, _, _ in groups}):

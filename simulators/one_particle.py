@@ -148,40 +148,34 @@ class OneParticle(BatchSimulator):
         self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch on a graphics card, a particle to a thread."""
-        from simulators.md.cuda.device import chunks, find_card
+        from simulators.md.cuda.device import find_card
 
         card = find_card()
-        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.batch import parts
         from simulators.md.cuda.newton import trajectories
         from simulators.md.newton import release
 
         observations, stride = self.nothing_yet(inputs), self.steps // self.points
-        for indices in chunks(len(inputs), 64.0 + 16 * self.points, card) if len(inputs) else []:
-
-            def report(points: int, now: range = indices) -> None:
-                if progress is not None:
-                    progress((now.start + points / self.points * len(now)) / len(inputs))
-
-            with costs(observations, indices):
-                given = self._given(inputs, list(indices))
-                start, speed = given["start_position"], given["start_velocity"]
-                particles = release(
-                    self.potential, given["stiffness"], given["mass"], start, speed, self.timestep
+        for indices, report in parts(observations, 64.0 + 16 * self.points, card, progress):
+            given = self._given(inputs, list(indices))
+            start, speed = given["start_position"], given["start_velocity"]
+            particles = release(
+                self.potential, given["stiffness"], given["mass"], start, speed, self.timestep
+            )
+            chunk = max(1, _STRETCH // stride)
+            position, steps, period = trajectories(
+                self.potential, particles, self.points, stride, chunk, report
+            )
+            for first in range(0, len(start), self.together):
+                here = slice(first, first + self.together)
+                self._write(
+                    observations,
+                    list(indices)[here],
+                    {name: values[here] for name, values in given.items()},
+                    np.ascontiguousarray(position[:, here]),
+                    steps[:, here] / self.timestep,
+                    period[here] * self.timestep,
                 )
-                chunk = max(1, _STRETCH // stride)
-                position, steps, period = trajectories(
-                    self.potential, particles, self.points, stride, chunk, report
-                )
-                for first in range(0, len(start), self.together):
-                    here = slice(first, first + self.together)
-                    self._write(
-                        observations,
-                        list(indices)[here],
-                        {name: values[here] for name, values in given.items()},
-                        np.ascontiguousarray(position[:, here]),
-                        steps[:, here] / self.timestep,
-                        period[here] * self.timestep,
-                    )
         return observations
 
     def _given(self, inputs: Array, indices: list[int]) -> dict[str, Array]:

@@ -236,23 +236,18 @@ class SlitElectrolyte(DecomposedSimulator):
         self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch on a graphics card, as many replicas at once as its memory holds."""
-        from simulators.md.cuda.device import chunks, find_card
+        from simulators.md.cuda.device import find_card
 
         card = find_card()
-        from simulators.md.cuda.batch import costs
+        from simulators.md.cuda.batch import parts
         from simulators.md.cuda.slit_replicas import SlitReplicas, bytes_each
         from simulators.md.slit.replica import Replica, warm_up
 
         rows, observations = self.rows(inputs), self._begun(inputs, keep)
         plans = [self._plan(row) for row in rows]
         warm_up()
-        for indices in chunks(len(rows), bytes_each(plans), card) if rows else []:
-
-            def report(fraction: float, now: range = indices) -> None:
-                if progress is not None:
-                    progress((now.start + fraction * len(now)) / len(rows))
-
-            with costs(observations, indices), ExitStack() as files:
+        for indices, report in parts(observations, bytes_each(plans), card, progress):
+            with ExitStack() as files:
                 replicas = [Replica(plans[k], int(seeds[k])) for k in indices]
                 keepers = [files.enter_context(self._keeper(keep, k, rows[k])) for k in indices]
                 failures = SlitReplicas(replicas, keepers).run(report)

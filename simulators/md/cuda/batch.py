@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from numba import cuda
 
-from simulators.contract import Observations
+from simulators.contract import Observations, Progress
+from simulators.md.cuda.device import Card, chunks
 
 _TARGET = 0.25
 """Seconds to a launch: long against starting one, short against a user's patience."""
@@ -43,8 +44,36 @@ class Stretches:
         return until
 
 
+def parts(
+    observations: Observations, bytes_each: float, card: Card, progress: Progress | None
+) -> Iterator[tuple[range, Progress]]:
+    """A batch in parts that fit on a card, each to be simulated before the next one is asked for.
+
+    Args:
+        observations: of the batch; what each part costs is written down.
+        bytes_each: memory that a replica takes.
+        card: where they run.
+        progress: told the fraction of the batch that is done.
+
+    Yields:
+        indices in the batch, and what is to be told the fraction of them that is done.
+
+    Raises:
+        SimulatorError: not even one replica fits.
+    """
+    replicas = len(observations.wall_seconds)
+    for indices in chunks(replicas, bytes_each, card) if replicas else []:
+
+        def report(fraction: float, now: range = indices) -> None:
+            if progress is not None:
+                progress((now.start + fraction * len(now)) / replicas)
+
+        with _costs(observations, indices):
+            yield indices, report
+
+
 @contextmanager
-def costs(observations: Observations, indices: range) -> Iterator[None]:
+def _costs(observations: Observations, indices: range) -> Iterator[None]:
     """Write down what replicas cost that run together: each an equal share."""
     wall, cpu = time.perf_counter(), time.thread_time()
     yield

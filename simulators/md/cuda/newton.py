@@ -122,7 +122,7 @@ def trajectories(
         points: how many to record.
         stride: steps to a point.
         chunk: points to a launch.
-        report: told how many are done.
+        report: told the fraction that is done.
     """
     from simulators.md.cuda.device import launch
 
@@ -136,5 +136,5 @@ def trajectories(
         number = here.stop - here.start
         launch(ADVANCE[potential], blocks, THREADS, particles, first * stride, number, stride, *arrays)
         position[here], velocity[here] = (array.copy_to_host() for array in arrays)
-        report(here.stop)
+        report(here.stop / points)
     return position, velocity, particles.period.copy_to_host()
