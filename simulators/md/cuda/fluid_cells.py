@@ -374,7 +374,7 @@ def add_energies(batch):
             cuda.atomic.add(energies, k, total)
 
 
-@kernel(THREADS, _BLOCKS)
+@kernel(THREADS, _BLOCKS // 2)
 def count_distances(batch, looks, reached, bins):
     """Add the distances of all pairs of replicas that are due; ``reached`` cells beyond a particle's own.
 

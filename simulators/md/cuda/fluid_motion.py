@@ -144,7 +144,7 @@ class InBlocks(Motion):
         self._side = cuda.to_device(np.zeros(n, np.int32))
         self.card = Batch(
             constants=self.constants,
-            place=cuda.to_device(self._places()[:, None]),
+            place=cuda.to_device(self._places().reshape(n, 1, -1)),
             path=self.path,
             velocity=cuda.to_device(self._rows("velocity")),
             force=cuda.to_device(np.zeros((n, 3, particles), np.float32)),
@@ -306,9 +306,10 @@ class InCells(Motion):
         """Steps up to ``last``, with no look in between."""
         while (running := (code == FINE) & (self._step < last)).any():
             before, lists = self._step[running], self.card.lists.copy_to_host()[running]
-            for _ in range(-(-int(last - before.min()) // self._between)):
+            left = int(last - before.min())
+            for _ in range(0, left, self._between):
                 self._list()
-                for _ in range(self._between):
+                for _ in range(min(left, self._between)):
                     launch(fluid_cells.advance, self._blocks, self._block, self.card, last)
             code, self._step = self.card.code.copy_to_host(), self.card.step.copy_to_host()
             if (code == FULL).any():

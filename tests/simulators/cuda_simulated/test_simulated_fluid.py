@@ -113,11 +113,11 @@ def test_looks_are_due_when_they_are_on_the_cpu(lag):
 def test_lists_that_are_too_short_grow_and_change_nothing(way, monkeypatch):
     long, short = melted(way[1]), melted(way[1])
     first = in_motion(way[0], [long])
-    first.run(3)
+    first.run(2)
     monkeypatch.setattr(fluid_motion, "entries", lambda plan, skin: 2)
     second = in_motion(way[0], [short])
     second.run(1)
-    second.run(3)
+    second.run(2)
     assert second._entries > 2
     for motion in (first, second):
         motion.fetch(0)
@@ -144,8 +144,8 @@ def test_a_replica_that_fails_does_so_alone(way):
     rows[1, :3] = rows[0, :3] + 1000
     failing.tally.path[rows[1, 3]] = rows[1, :3]
     failing.tally.last[rows[1, 3]] = rows[1, :3]
-    assert on_card([alone], last=3).run(silent) == {}
-    failures = on_card([failing, beside], last=3).run(silent)
+    assert on_card([alone], last=2).run(silent) == {}
+    failures = on_card([failing, beside], last=2).run(silent)
     assert set(failures) == {0}
     assert failures[0].reason == "overlap"
     assert "at step 0" in failures[0].message
@@ -163,12 +163,12 @@ def test_a_run_that_goes_astray_is_stopped(way, setting, reason):
 
 
 def test_a_run_that_is_continued_gives_the_same_bits(way, tmp_path):
-    keep = IdentifiedKeep(tmp_path, ("a",), checkpoint=3, identities=("{}",))
+    keep = IdentifiedKeep(tmp_path, ("a",), checkpoint=2, identities=("{}",))
     whole, first, second = melted(way[1]), melted(way[1]), Replica(way[1], 1)
-    on_card([whole]).run(silent)
-    on_card([first], keep, last=4).run(silent)
-    continued = on_card([second], keep)
-    assert continued.step.tolist() == [3]
+    on_card([whole], last=4).run(silent)
+    on_card([first], keep, last=3).run(silent)
+    continued = on_card([second], keep, last=4)
+    assert continued.step.tolist() == [2]
     continued.run(silent)
     for ours, theirs in zip(state(whole), state(second), strict=True):
         assert (ours == theirs).all()
