@@ -7,7 +7,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.adapters.estimates import Estimate, estimate
+from simulators.adapters.estimates import SHOWN, Estimate, estimate
+from simulators.adapters.reading import is_number
 from simulators.contract import ReplicaError
 from simulators.md.statistics import BLOCKS, blocked
 
@@ -56,7 +57,7 @@ def thermo(log: str, column: str) -> Array:
         if line.startswith("Loop time"):
             break
         cells = line.split()
-        if len(cells) == len(names) and _is_number(cells[place]):  # a warning may stand in between
+        if len(cells) == len(names) and is_number(cells[place]):  # a warning may stand in between
             rows.append(float(cells[place]))
     if not rows:
         raise ReplicaError(
@@ -83,13 +84,17 @@ def chunk_profile(text: str, column: str, equilibration: float, bins: int, where
     if column not in names:
         raise ReplicaError(f"{where} has no column `{column}`; it has {', '.join(names)}")
     place = names.index(column)
-    rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     outputs: list[list[float]] = []
-    for cells in rows:
-        if len(cells) == 3 and len(names) != 3:  # a new output: timestep, chunks, count
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not line.startswith(" "):  # a new output: timestep, chunks, count
             outputs.append([])
-        else:
-            outputs[-1].append(float(cells[place]))
+            continue
+        try:
+            outputs[-1].append(float(line.split()[place]))
+        except (IndexError, ValueError):
+            raise ReplicaError(f"{where}: line {number} is no chunk: {line.strip()[:SHOWN]!r}") from None
     if not outputs or any(len(output) != bins for output in outputs):
         seen = sorted({len(output) for output in outputs})
         raise ReplicaError(f"{where} has {seen or 'no'} chunks; accepted: {bins}, the bins of the axis")
@@ -116,11 +121,3 @@ def last_step(log: str) -> int | None:
     rows = [line.split() for line in log[headings[-1].end() :].splitlines()]
     steps = [int(cells[0]) for cells in rows if len(cells) == width and cells[0].isdigit()]
     return steps[-1] if steps else None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

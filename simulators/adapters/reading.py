@@ -130,7 +130,7 @@ def column_of(text: str, column: str | int, where: str) -> Array:
         cells = _cells(line.lstrip().lstrip("#"))
         if not cells:
             continue
-        if line.lstrip().startswith("#") or (not values and not headings and not _is_number(cells[0])):
+        if line.lstrip().startswith("#") or (not values and not headings and not is_number(cells[0])):
             headings = headings if values else cells
             continue
         if place is None:
@@ -153,7 +153,8 @@ def _cells(line: str) -> list[str]:
     return line.split()
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number as Python reads it."""
     try:
         float(text)
     except ValueError:

@@ -101,6 +101,10 @@ def test_profiles_are_averaged_over_outputs() -> None:
         chunk_profile(PROFILE, "density/number", 0.0, 3, "p")
     with pytest.raises(ReplicaError, match="no column `density/mass`; it has Chunk, Coord1"):
         chunk_profile(PROFILE, "density/mass", 0.0, 2, "p")
+    without_place = "# Chunk Ncount c_1\n100 2 4\n  1 2 0.5\n  2 2 0.7\n"
+    assert chunk_profile(without_place, "c_1", 0.0, 2, "p")[0].tolist() == [0.5, 0.7]  # type: ignore[union-attr]
+    with pytest.raises(ReplicaError, match=r"p: line 4 is no chunk: '2 2'"):
+        chunk_profile(without_place.replace(" 0.7", ""), "c_1", 0.0, 2, "p")
 
 
 def test_the_error_that_ended_it_is_found_among_what_was_printed() -> None:
