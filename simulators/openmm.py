@@ -82,6 +82,7 @@ class OpenMM(BatchSimulator):
         {}, description="results that are distances: name to two atoms, counted from 0"
     )
 
+    version: ClassVar = 2
     keeps: ClassVar = frozenset({"frames", "series", "checkpoint", "start"})
 
     @field_validator("pdb", "system", "state", mode="before")

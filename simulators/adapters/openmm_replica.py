@@ -77,14 +77,20 @@ def one_at_a_time(platform: str) -> AbstractContextManager[Any]:
     return _REFERENCE if platform == "Reference" else nullcontext()
 
 
+def _seeds(seed: int, count: int) -> list[int]:
+    """Seeds for as many purposes: OpenMM's generators are alike, and draw the same numbers from one seed."""
+    words = np.random.SeedSequence(seed).generate_state(count)
+    return [int(word) % _SEEDS + 1 for word in words]  # 0 means a seed of OpenMM's own choice
+
+
 def _seeded(system: Any, seed: int) -> Any:
-    """The system, or a copy whose own random forces, such as a barostat, have this seed."""
+    """The system, or a copy whose own random forces, such as a barostat, have seeds of their own."""
     if not any(hasattr(force, "setRandomNumberSeed") for force in system.getForces()):
         return system
     own = copy.deepcopy(system)
-    for force in own.getForces():
-        if hasattr(force, "setRandomNumberSeed"):
-            force.setRandomNumberSeed(seed)
+    random = [force for force in own.getForces() if hasattr(force, "setRandomNumberSeed")]
+    for force, number in zip(random, _seeds(seed, 2 + len(random))[2:], strict=True):
+        force.setRandomNumberSeed(number)
     return own
 
 
@@ -99,16 +105,16 @@ class Replica:
         self.integrator = openmm.LangevinMiddleIntegrator(
             plan.temperature, plan.friction, plan.timestep
         )  # K, 1/ps, ps
-        self.integrator.setRandomNumberSeed(seed % _SEEDS + 1)  # 0 means a seed of OpenMM's own choice
+        noise, self._velocities = _seeds(seed, 2)
+        self.integrator.setRandomNumberSeed(noise)
         self.context = openmm.Context(
-            _seeded(molecules.system, seed % _SEEDS + 1),
+            _seeded(molecules.system, seed),
             self.integrator,
             openmm.Platform.getPlatformByName(plan.platform),
             self._properties(),
         )
         if (bath := openmm.MonteCarloBarostat.Temperature()) in self.context.getParameters():
             self.context.setParameter(bath, plan.temperature)
-        self.seed = seed
         self.atoms = np.array(plan.atoms, dtype=int)
 
     def _properties(self) -> dict[str, str]:
@@ -159,7 +165,7 @@ class Replica:
         if keeper.start is not None and keeper.start.velocity is not None:
             self.context.setVelocities(keeper.start.velocity)
         elif plan.state is None:
-            self.context.setVelocitiesToTemperature(plan.temperature, self.seed % _SEEDS + 1)
+            self.context.setVelocitiesToTemperature(plan.temperature, self._velocities)
         self._look(keeper, 0)
         return 0
 

@@ -102,6 +102,22 @@ def test_replicas_side_by_side_do_not_share_their_random_numbers(platform: str) 
         np.testing.assert_array_equal(together.mean[name], values)
 
 
+def test_velocities_and_noise_are_drawn_independently(tmp_path: Path) -> None:
+    gsd = pytest.importorskip("gsd.hoomd")
+    # The friction forgets the first velocities within a step: what is left is the noise.
+    simulator = wells(platform="Reference", steps=40)
+    rows = np.array([simulator.complete({"temperature": 300.0, "friction": 1000.0, "stiffness": 1.0})] * 40)
+    names = tuple(f"r{k}" for k in range(len(rows)))
+    simulator.run(rows, np.arange(len(rows), dtype=np.uint64), keep=Keep(tmp_path, names, frames=1))
+    first, noise = [], []
+    for name in names:
+        with gsd.open(tmp_path / f"{name}.gsd") as frames:
+            first.append(frames[0].particles.velocity)
+            noise.append(frames[1].particles.velocity)
+    correlation = np.corrcoef(np.ravel(first), np.ravel(noise))[0, 1]
+    assert abs(correlation) < 5 / np.sqrt(np.size(first))
+
+
 def test_a_force_field_with_rigid_water() -> None:
     observations = run(water(steps=4000))
     assert observations.failures == {}
