@@ -27,7 +27,7 @@ from simulators.batch.simulator import BatchSimulator
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Coordinate, Failure, Frame, Keep, Output, Parameter
 from simulators.lennard_jones import LennardJones
-from simulators.md.fluid.team import Boxes
+from simulators.md.fluid.boxes import Boxes
 from simulators.md.slit.team import tile_of
 from simulators.slit_electrolyte import SlitElectrolyte
 
