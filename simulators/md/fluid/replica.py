@@ -326,7 +326,7 @@ class Replica:
             self._grow()
 
     def failure(self, code: int, step: int, value: float, frame: Frame) -> Failure:
-        """Why a replica went wrong: how, at which step, the number that was too great; its last good frame."""
+        """Why a replica went wrong: how, at which step, the number too great; its last good frame."""
         dt = self.plan.timestep
         safe = f"accepted: below about {min(0.005, dt / 2):g}"
         if code == OVERLAP:
