@@ -19,8 +19,8 @@ SHORT = {"timestep": 0.004, "steps": 2 * BLOCKS + 1, "equilibration": 1, "every"
 PLAN = replace(SMALL, side=3.6, cutoff=1.5, reach=1.7, bins=8, waves=WAVES, **SHORT)
 """A window of two steps to a block, with one lag."""
 # Cells are three to a side, and particles two blocks.
-LARGE = replace(PLAN, particles=40, side=5.8, cutoff=1.4, reach=2.2)
-LAST = 5
+LARGE = replace(PLAN, particles=34, side=5.5, cutoff=1.4, reach=2.2)
+LAST = 4
 
 
 @pytest.fixture(params=["blocks", "cells"])
@@ -129,10 +129,10 @@ def test_neighbours_are_listed_when_one_has_moved_far(way):
     usual, fast = melted(way[1]), melted(way[1])
     fast.rows.velocity[0] = 25 * 2**25  # 0.1 in a step, against half a skin of 0.15 or 0.2
     listed = []
-    for replica in (usual, fast):
+    for replica, steps in ((usual, 2), (fast, 4)):
         motion = in_motion(way[0], [replica])
-        code, step = motion.run(4)
-        assert (code.tolist(), step.tolist()) == ([FINE], [4])
+        code, step = motion.run(steps)
+        assert (code.tolist(), step.tolist()) == ([FINE], [steps])
         listed.append(motion.listed[0][0])
     assert listed[0] == 1
     assert listed[1] > 1
@@ -144,8 +144,8 @@ def test_a_replica_that_fails_does_so_alone(way):
     rows[1, :3] = rows[0, :3] + 1000
     failing.tally.path[rows[1, 3]] = rows[1, :3]
     failing.tally.last[rows[1, 3]] = rows[1, :3]
-    assert on_card([alone], last=2).run(silent) == {}
-    failures = on_card([failing, beside], last=2).run(silent)
+    assert on_card([alone], last=1).run(silent) == {}
+    failures = on_card([failing, beside], last=1).run(silent)
     assert set(failures) == {0}
     assert failures[0].reason == "overlap"
     assert "at step 0" in failures[0].message
@@ -157,7 +157,7 @@ def test_a_replica_that_fails_does_so_alone(way):
 @pytest.mark.parametrize(("setting", "reason"), [("drift", "energy drift"), ("heat", "too hot")])
 def test_a_run_that_goes_astray_is_stopped(way, setting, reason):
     astray = melted(replace(way[1], conserve=True, truncation="shifted_force"))
-    astray.limits = astray.limits._replace(**{setting: 1e-12})
+    astray.limits = astray.limits._replace(**{setting: -1.0})
     failure = on_card([astray]).run(silent)[0]
     assert failure.reason == reason
 
@@ -165,9 +165,9 @@ def test_a_run_that_goes_astray_is_stopped(way, setting, reason):
 def test_a_run_that_is_continued_gives_the_same_bits(way, tmp_path):
     keep = IdentifiedKeep(tmp_path, ("a",), checkpoint=2, identities=("{}",))
     whole, first, second = melted(way[1]), melted(way[1]), Replica(way[1], 1)
-    on_card([whole], last=4).run(silent)
-    on_card([first], keep, last=3).run(silent)
-    continued = on_card([second], keep, last=4)
+    on_card([whole], last=3).run(silent)
+    on_card([first], keep, last=2).run(silent)
+    continued = on_card([second], keep, last=3)
     assert continued.step.tolist() == [2]
     continued.run(silent)
     for ours, theirs in zip(state(whole), state(second), strict=True):
