@@ -82,7 +82,7 @@ def test_a_number_has_the_digits_that_its_error_allows(mean: float, error: float
 
 
 def test_simulate_without_a_kind_lists_the_kinds(ask) -> None:
-    assert "Kinds: harmonic, sleeping, slit_electrolyte" in ask("simulate", "--help").out
+    assert "sleeping, slit_electrolyte, your own as module:Class" in ask("simulate", "--help").out
 
 
 def test_points_may_be_the_table_that_results_wrote(ask, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def command(as_json: bool) -> None:
         "numba cache": _numba_cache(),
         "torch": _torch(),
         "GPU": _gpu(),
-        "MPI": shutil.which("mpiexec") or shutil.which("srun") or "none",
+        "MPI": _mpi(),
         "free disk here": size(shutil.disk_usage(".").free),
     }
     if as_json:
@@ -80,6 +80,16 @@ def _vector_unit() -> str:
         return "unknown"
     names = {"avx512f": "AVX-512", "avx2": "AVX2", "asimd": "NEON"}
     return next((name for flag, name in names.items() if flag in flags), "none of AVX-512, AVX2, NEON")
+
+
+def _mpi() -> str:
+    from simulators.batch.mpi import launcher
+    from simulators.contract import SimulatorError
+
+    try:
+        return " ".join(launcher())
+    except SimulatorError:
+        return "none"
 
 
 def _numba_cache() -> str:

@@ -241,11 +241,12 @@ def _configured(kind: str, found: type[Simulator], config: dict[str, str], backe
         for e in error.errors(include_url=False):
             key = str(e["loc"][0]) if e["loc"] else ""
             unknown = e["type"] == "extra_forbidden"
-            hint = e["msg"][0].lower() + e["msg"][1:]
+            msg = e["msg"].removeprefix("Value error, ")
+            hint = msg[0].lower() + msg[1:]
             if unknown:
                 settings = [name for name in found.model_fields if name != "kind"]
                 hint = f"no such setting; {suggestion(key, settings) if settings else 'it has none'}"
-            lines.append(f"--config {key}={config.get(key, '')}: {hint}")
+            lines.append(f"--config {key}={config.get(key, '')}: {hint}" if key else f"--config: {hint}")
         raise Failure("\n".join(lines), USAGE, f"mlaround simulate {kind} --help") from None
 
 
