@@ -82,9 +82,9 @@ def _fluid(batch, dimensions):
 
     from simulators.md.cuda.fluid import CONSTANTS
 
-    assert batch._fields == ("constants", *dimensions)
-    members = [array(CONSTANTS, 1), *(array(np.dtype(t), n) for t, n in dimensions.values())]
-    return types.NamedTuple(members, batch)
+    dimensions = {"constants": (CONSTANTS, 1), **dimensions} if "constants" in batch._fields else dimensions
+    assert batch._fields == tuple(dimensions)
+    return types.NamedTuple([array(np.dtype(t), n) for t, n in dimensions.values()], batch)
 
 
 def _fluid_in_blocks():

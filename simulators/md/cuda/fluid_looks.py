@@ -33,7 +33,6 @@ class Looks(NamedTuple):
     """What the kernels of this file look at and add to, on the card.
 
     Args:
-        constants: array (replicas,) of `simulators.md.cuda.fluid.CONSTANTS`.
         place: int32 array (replicas, sides, 4 particles).
         side: int32 array (replicas,): which of the sides holds the places.
         path, origin: int64 arrays (replicas, 3, particles), by number, as of `Tally`.
@@ -46,7 +45,6 @@ class Looks(NamedTuple):
         scale: float32 array (replicas, 2): `reach` and `to_bin` of `Tally`.
     """
 
-    constants: Any
     place: Any
     side: Any
     path: Any

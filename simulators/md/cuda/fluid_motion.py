@@ -45,7 +45,7 @@ class Motion(ABC):
     threads: int
     """Of a block that looks at one replica."""
     card: Any
-    """The named tuple of arrays; `constants`, `place`, `side` and `path` are for the looks too."""
+    """The named tuple of arrays."""
 
     def __init__(self, replicas: Sequence[Replica], step: NDArray[np.int64], melted: Sequence[int]) -> None:
         self.replicas, self.particles = replicas, replicas[0].plan.particles

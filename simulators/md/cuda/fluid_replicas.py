@@ -152,7 +152,6 @@ class FluidReplicas:
             return cuda.to_device(np.stack([getattr(r.tally, name).ravel() for r in replicas]))
 
         return Looks(
-            constants=motion.constants,
             place=motion.place,
             side=motion.side,
             path=motion.path,
