@@ -222,11 +222,12 @@ class Replicas:
         self.walkers = Walkers(x, y, px, py, np.zeros(LANES, np.int32), kick, keys)
         self.tally = Tally(*(np.zeros((BLOCKS, LANES), np.int64) for _ in Tally._fields))
         self.failures: dict[int, Failure] = {}
-        self._good = position.copy()
+        self._good, self._good_step = position.copy(), 0
 
     def run(self, keepers: Sequence[Keeper], report: Callable[[float], None], first: int) -> None:
         """From a step to the end; each lane that goes wrong is noted in `failures`."""
         dt, step = np.float32(self.plan.timestep), first
+        self._good_step = first
         self._visit(keepers, step)
         while step < self.plan.steps:
             block, last = self.plan.next_look(step, [keeper.next_stop(step) for keeper in keepers])
@@ -247,9 +248,9 @@ class Replicas:
                 "left the surface",
                 f"timestep = {self.plan.timestep:g}: the walker is at ({x:.3g}, {y:.3g}) by step {step}; "
                 f"accepted: below about {self.plan.timestep / 2:.2g}, or a lower temperature",
-                Frame(step, np.array([[*self._good[lane], 0.0]])),
+                Frame(self._good_step, np.array([[*self._good[lane], 0.0]])),
             )
-        self._good[fine] = position[fine]
+        self._good[fine], self._good_step = position[fine], step
 
     def _visit(self, keepers: Sequence[Keeper], step: int) -> None:
         for lane, keeper in enumerate(keepers):

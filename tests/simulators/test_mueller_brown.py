@@ -248,6 +248,7 @@ def test_a_walker_thrown_off_the_surface_fails_alone(tmp_path):
     assert "timestep = 0.0001" in failure.message
     assert failure.frame is not None
     np.testing.assert_allclose(failure.frame.position, [[-6, 6, 0]])
+    assert failure.frame.step == 0
     assert np.isnan(observations.mean["mean_energy"][0])
     assert np.isfinite(observations.mean["mean_energy"][1])
 

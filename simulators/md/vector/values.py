@@ -57,11 +57,12 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: without the interpreter's lock, kept on disk.
 
     numba takes a kept function for current as long as its own file is; the name under which it is kept
-    says from which sources of `simulators.md` and of its own folder it was made, since they are compiled
-    into it.
+    says from which sources it was made: those that all systems share, and those of its own folder.
     """
-    folders = {Path(__file__).parents[1], Path(function.__code__.co_filename).parent}
-    sources = sorted({source for folder in folders for source in folder.rglob("*.py")})
+    shared = Path(__file__).parents[1]
+    own = Path(function.__code__.co_filename).parent
+    folders = {shared, shared / "vector", shared / "laws", own}
+    sources = sorted({source for folder in folders for source in folder.glob("*.py")})
     digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     function.__qualname__ = f"{function.__qualname__}_{digest[:12]}"
     return njit(function, cache=True, nogil=True, error_model="numpy")
