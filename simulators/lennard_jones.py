@@ -67,7 +67,7 @@ class LennardJones(DecomposedSimulator):
     )
     friction: float = Field(1.0, gt=0, le=100, description="of the heat bath, per unit of time")
     steps: int = Field(50_000, ge=100, description="time steps, equilibration included")
-    timestep: float = Field(0.005, gt=0, le=0.02, description="time step")
+    timestep: float = Field(0.005, ge=1e-5, le=0.02, description="time step")
     equilibration: float = Field(
         0.2, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"
     )

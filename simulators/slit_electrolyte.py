@@ -32,6 +32,8 @@ from simulators.md.units import AVOGADRO
 if TYPE_CHECKING:
     from simulators.md.slit.replica import Plan, Replica
 
+_MOST_SITES = 2e7
+"""Of the lattice that ions start from: more would take minutes to draw from."""
 _SMALLER = "min(cation_diameter, anion_diameter)"
 _LARGER = "max(cation_diameter, anion_diameter)"
 _NARROW_BINS, _WIDE_BINS = 33, 24
@@ -145,6 +147,13 @@ class SlitElectrolyte(DecomposedSimulator):
                 f"at most {(cations + anions) // _FEWEST}",
             )
         across, layers = lattice_shape(gap, side, larger)
+        if across * across * layers > _MOST_SITES:
+            raise InvalidInputError(
+                "concentration",
+                f"{inputs['concentration']:g} mol/L",
+                f"so dilute that {self.ions} ions take walls of {side:.3g} nm",
+                "more salt, a wider gap or fewer ions",
+            )
         if cations + anions > across * across * layers:
             fraction = across * across * layers / (cations + anions)
             raise InvalidInputError(
