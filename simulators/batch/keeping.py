@@ -1,8 +1,10 @@
 """Files of a replica while it runs: trajectory (GSD), thermodynamic series (CSV) and checkpoints (npz).
 
 A checkpoint says how many frames and rows were on disk when it was written. A replica that goes on from it
-first cuts its files back to those, so that they come out as if it had never been interrupted. It also says
-whose it is: one of another seed, other inputs, another configuration or version is refused.
+first cuts its files back to those, so that they come out as if it had never been interrupted.
+
+Files belong to one simulation: NAME.about.json, written before them, and every checkpoint say to which. Where
+it is one of another seed, other inputs, another configuration or version, a batch is refused before it runs.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +24,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simulators.batch.trajectories import Particles, cut_frames, gsd_hoomd, to_gsd
+from simulators.batch.trajectories import Particles, cut_frames, gsd_hoomd, new_trajectory, to_gsd
 from simulators.contract import Frame, InvalidInputError, Keep, Simulator, SimulatorError
 from simulators.contract.simulator import Array, Seeds
 
@@ -64,7 +67,7 @@ def identified(simulator: Simulator, inputs: Array, seeds: Seeds, keep: Keep | N
 
     Raises:
         InvalidInputError: asks for what the simulator does not keep, or names no files.
-        SimulatorError: gsd is missing, or there is a checkpoint of another simulation.
+        SimulatorError: gsd is missing, or there are files of another simulation.
     """
     if keep is None:
         return None
@@ -90,9 +93,11 @@ def identified(simulator: Simulator, inputs: Array, seeds: Seeds, keep: Keep | N
         identities.append(json.dumps(identity))
     fields = {name: getattr(keep, name) for name in Keep.__dataclass_fields__}
     known = IdentifiedKeep(**fields, identities=tuple(identities))
-    if keep.checkpoint is not None:
+    if (keep.frames, keep.series, keep.checkpoint) != (None, None, None):
         for index in range(len(seeds)):
-            _checkpoints(known, index, about_only=True)
+            _refuse_files_of_others(known, index)
+        for index in range(len(seeds)):
+            _sign(known, index)
     return known
 
 
@@ -266,7 +271,8 @@ class Keeper:
         if not self.wants_frame(frame.step):
             return
         if self._trajectory is None:
-            self._trajectory = gsd_hoomd().open(self._files.trajectory, "r+" if self._frames else "w")
+            path = self._files.trajectory
+            self._trajectory = gsd_hoomd().open(path, "r+") if self._frames else new_trajectory(path)
         self._trajectory.append(to_gsd(frame, self._particles, first=self._frames == 0))
         self._frames += 1
 
@@ -317,7 +323,7 @@ class Keeper:
         self._every = dict.fromkeys(self._every)
 
 
-# Checkpoints -------------------------------------------------------------------------------------
+# Whose files they are ----------------------------------------------------------------------------
 
 
 class _Files:
@@ -329,10 +335,81 @@ class _Files:
         self.checkpoint = folder / f"{name}.checkpoint.npz"
         self.previous = folder / f"{name}.checkpoint.previous.npz"
         self.unfinished = folder / f"{name}.checkpoint.unfinished"
+        self.about = folder / f"{name}.about.json"
+
+    def there(self) -> list[Path]:
+        """Those that hold something of a simulation."""
+        return [p for p in (self.trajectory, self.series, self.checkpoint, self.previous) if p.exists()]
 
 
 def _identity(keep: Keep, index: int) -> str:
     return keep.identities[index] if isinstance(keep, IdentifiedKeep) else "{}"
+
+
+def _refuse_files_of_others(keep: IdentifiedKeep, index: int) -> None:
+    """Refuse a replica that would write over what is not its own, or go on from it.
+
+    Raises:
+        SimulatorError: files are there of another simulation, or of nobody knows which.
+    """
+    files = _Files(keep.folder, keep.names[index])
+    if not (there := files.there()):
+        return
+    owner = _signed(files)
+    if owner is not None:
+        _refuse_others(files, there[0], owner, keep.identities[index])
+    if _checkpoints(keep, index, about_only=True) or owner is not None:
+        return
+    kept = {files.trajectory: keep.frames, files.series: keep.series, files.checkpoint: keep.checkpoint}
+    for path, every in kept.items():
+        if every is not None and path.exists():
+            raise SimulatorError(
+                f"{path} exists, and nothing beside it says of which simulation: "
+                "keep files in another folder, or remove it"
+            )
+
+
+def _signed(files: _Files) -> str | None:
+    """The identity in NAME.about.json, ``None`` where there is none."""
+    try:
+        identity = files.about.read_text("utf-8").strip()
+        return identity if isinstance(json.loads(identity), dict) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _sign(keep: IdentifiedKeep, index: int) -> None:
+    """Write NAME.about.json: before any other file, so that none is ever without its owner."""
+    files = _Files(keep.folder, keep.names[index])
+    if _signed(files) == keep.identities[index]:
+        return
+    # Ranks of a program that mpiexec started do this at the same time.
+    unfinished = files.about.with_name(f"{files.about.name}.{uuid.uuid4().hex}.unfinished")
+    with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
+        file.write(keep.identities[index] + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, files.about)
+
+
+def _refuse_others(files: _Files, path: Path, theirs: str, ours: str) -> None:
+    if theirs == ours:
+        return
+    there, here = json.loads(theirs), json.loads(ours)
+    if there.get("kind") != here.get("kind"):
+        whose = f"another kind of simulation ({there.get('kind')}, not {here.get('kind')})"
+    else:
+        differences = [
+            f"{name} = {there.get(name)} in it and {here.get(name)} now"
+            for name in dict.fromkeys([*there, *here])
+            if there.get(name) != here.get(name)
+        ]
+        whose = f"another simulation ({'; '.join(differences)})"
+    names = ", ".join(found.name for found in files.there())
+    raise SimulatorError(f"{path} is of {whose}: keep files in another folder, or remove {names}")
+
+
+# Checkpoints -------------------------------------------------------------------------------------
 
 
 def _read(path: Path, about_only: bool) -> tuple[dict[str, Any], Arrays]:
@@ -355,24 +432,9 @@ def _checkpoints(keep: Keep, index: int, about_only: bool = False) -> list[tuple
             about, arrays = _read(path, about_only)
         except _TORN:
             continue
-        _refuse_others(path, about["identity"], _identity(keep, index))
+        _refuse_others(files, path, about["identity"], _identity(keep, index))
         found.append((about, arrays))
     return found
-
-
-def _refuse_others(path: Path, theirs: str, ours: str) -> None:
-    if theirs == ours:
-        return
-    there, here = json.loads(theirs), json.loads(ours)
-    differences = [
-        f"{name} = {there.get(name)} in it and {here.get(name)} now"
-        for name in dict.fromkeys([*there, *here])
-        if there.get(name) != here.get(name)
-    ]
-    raise SimulatorError(
-        f"{path} is a checkpoint of another simulation ({'; '.join(differences)}): "
-        "remove it, or keep files in another folder"
-    )
 
 
 # Series ------------------------------------------------------------------------------------------

@@ -40,6 +40,13 @@ class Particles:
     bonds: ArrayLike | None
 
 
+def new_trajectory(path: Path) -> Any:
+    """An empty trajectory to append to, in place of what is there."""
+    path.unlink(missing_ok=True)
+    path.touch()  # gsd would make a file that others cannot read, whatever the umask
+    return gsd_hoomd().open(path, "w")
+
+
 def cut_frames(path: Path, frames: int) -> bool:
     """Leave so many frames in a trajectory; false where it has fewer or cannot be read."""
     hoomd, shorter = gsd_hoomd(), path.with_suffix(".gsd.unfinished")
@@ -49,7 +56,7 @@ def cut_frames(path: Path, frames: int) -> bool:
                 return False
             if len(old) == frames:
                 return True
-            with hoomd.open(shorter, "w") as new:
+            with new_trajectory(shorter) as new:
                 for k in range(frames):
                     new.append(old[k])
     except (OSError, RuntimeError):
@@ -114,7 +121,8 @@ def read_frame(path: Path, index: int = -1) -> Frame:
                 raise InvalidInputError("frame", index, f"{path} has {frames} frames", accepted)
             there = file[index]
     except (OSError, RuntimeError) as error:
-        raise InvalidInputError("start", path, str(error), "a trajectory in GSD, HOOMD schema") from None
+        reason = getattr(error, "strerror", None) or str(error).removesuffix(f": {path}")
+        raise InvalidInputError("trajectory", path, reason, "a file in GSD, HOOMD schema") from None
     side = np.asarray(there.configuration.box[:3], dtype=float)
     periodic = np.asarray(there.log.get("periodic", np.ones(3)), dtype=bool)
     position = there.particles.position + np.asarray(there.particles.image, dtype=float) * side

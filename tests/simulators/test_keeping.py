@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -344,6 +345,96 @@ def test_a_checkpoint_of_other_files_version_or_start_is_refused(whole, monkeypa
         run(keep_in(whole[0]))
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("first", [{}, {"checkpoint": None}, {"frames": None, "checkpoint": None}])
+@pytest.mark.parametrize("second", [{}, {"series": None, "checkpoint": None}, {"checkpoint": None}])
+def test_files_of_another_simulation_are_not_written_over(tmp_path, first, second):
+    run(keep_in(tmp_path, **first))
+    before = contents(tmp_path)
+    with pytest.raises(
+        SimulatorError, match=r"r0\.\w+ is of another simulation \(seed = 1 in it and 7 now"
+    ) as no:
+        run(keep_in(tmp_path, **second), seed=7)
+    assert contents(tmp_path) == before
+    for name in str(no.value).rpartition("or remove ")[2].split(", "):
+        (tmp_path / name).unlink()
+    run(keep_in(tmp_path, **second), seed=7)  # what it says to do is enough
+
+
+def test_one_replica_that_may_not_write_stops_the_batch_before_it_leaves_anything(tmp_path):
+    run(Keep(tmp_path, ("b",), series=7))
+    with pytest.raises(SimulatorError, match=r"b\.csv is of another simulation \(seed = 1 in it and 2 now\)"):
+        Walk().run(
+            np.full((2, 1), 0.3), np.array([1, 2], np.uint64), keep=Keep(tmp_path, ("a", "b"), series=7)
+        )
+    assert {path.name for path in tmp_path.iterdir()} == {"b.about.json", "b.csv"}
+
+
+def test_files_of_nobody_are_not_written_over(tmp_path):
+    (tmp_path / "r0.csv").write_text("mine")
+    with pytest.raises(SimulatorError, match=r"r0\.csv exists, and nothing beside it says"):
+        run(keep_in(tmp_path))
+    assert contents(tmp_path) == {"r0.csv": b"mine"}
+    run(keep_in(tmp_path, series=None))
+    assert (tmp_path / "r0.csv").read_text() == "mine"
+
+
+def test_checkpoints_say_whose_the_files_are_too(whole, tmp_path):
+    shutil.copytree(whole[0], tmp_path / "copy")
+    (tmp_path / "copy" / "r0.about.json").unlink()
+    with pytest.raises(SimulatorError, match="seed = 1 in it and 7 now"):
+        run(keep_in(tmp_path / "copy", checkpoint=None), seed=7)
+    run(keep_in(tmp_path / "copy"))
+    assert contents(tmp_path / "copy")["r0.about.json"] == contents(whole[0])["r0.about.json"]
+
+
+@pytest.mark.parametrize("checkpoint", [20, None])
+def test_one_interrupted_before_its_first_checkpoint_begins_anew(whole, tmp_path, interrupted_at, checkpoint):
+    interrupted_at(15)
+    with pytest.raises(KeyboardInterrupt):
+        run(keep_in(tmp_path, checkpoint=checkpoint))
+    assert contents(tmp_path).keys() == {"r0.about.json", "r0.csv", "r0.gsd"}
+    interrupted_at(STEPS)
+    np.testing.assert_array_equal(run(keep_in(tmp_path, checkpoint=checkpoint)).mean["reach"], whole[1])
+    assert_same_files(tmp_path, whole[0])
+
+
+def test_one_that_never_wrote_anything_holds_no_name(tmp_path):
+    identified_keep(tmp_path)
+    assert contents(tmp_path).keys() == {"r0.about.json"}
+    run(keep_in(tmp_path), seed=7)
+    assert json.loads((tmp_path / "r0.about.json").read_text())["seed"] == 7
+
+
+class Stroll(Walk):
+    kind: Literal["stroll"] = "stroll"
+
+
+def test_files_of_another_kind_of_simulation_are_told_in_a_word(whole):
+    with pytest.raises(
+        SimulatorError, match=r"another kind of simulation \(walk, not stroll\): keep"
+    ) as refusal:
+        Stroll().run(np.array([[0.3]]), np.array([1], np.uint64), keep=keep_in(whole[0]))
+    assert "now" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002])
+def test_files_may_be_read_as_the_umask_says(tmp_path, interrupted_at, umask):
+    before = os.umask(umask)
+    try:
+        interrupted_at(35)
+        with pytest.raises(KeyboardInterrupt):
+            run(keep_in(tmp_path))
+        interrupted_at(STEPS)
+        run(keep_in(tmp_path))  # cuts the trajectory back: another file
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~umask}
+
+
 def test_checkpoints_may_be_taken_at_other_steps_and_in_another_place(whole, tmp_path):
     shutil.copytree(whole[0], tmp_path / "copy")
     run(keep_in(tmp_path / "copy", checkpoint=33), backend="cpu", ranks=4)
@@ -407,10 +498,11 @@ def test_says_what_to_install(tmp_path, monkeypatch):
 def test_says_which_frames_there_are(whole, tmp_path):
     with pytest.raises(InvalidInputError, match="has 11 frames; accepted: -11 to 10"):
         read_frame(whole[0] / "r0.gsd", 11)
-    with pytest.raises(InvalidInputError, match="HOOMD schema"):
+    with pytest.raises(InvalidInputError, match=r"r0.csv: Not a GSD file; accepted: .* HOOMD schema"):
         read_frame(whole[0] / "r0.csv")
-    with pytest.raises(InvalidInputError, match="No such file"):
+    with pytest.raises(InvalidInputError, match="No such file") as refusal:
         read_frame(tmp_path / "none.gsd")
+    assert str(refusal.value).count("none.gsd") == 1
 
 
 # Ions in a slit -----------------------------------------------------------------------------------

@@ -279,7 +279,7 @@ def _kept(
         try:
             frame = read_frame(Path(start if whole else path), -1 if whole else int(index))
         except (OSError, ValueError, IndexError, SimulatorError) as error:
-            raise Failure(f"--start {start}: {error}", USAGE, "--start kept/replica-000000.gsd:3") from None
+            raise Failure(f"--start: {error}", USAGE, "--start kept/replica-000000.gsd:3") from None
         keep = replace(keep, starts=dict.fromkeys(range(replicas), frame))
     return {"keep": keep}
 
