@@ -12,6 +12,8 @@ from simulators.contract.observations import Frame
 class Keep:
     """Files of a batch: the replica called NAME writes NAME.gsd, NAME.csv and NAME.checkpoint.npz.
 
+    NAME.about.json says whose they are: a batch that would write over another simulation's is refused.
+
     A replica that finds its checkpoint goes on from it and gives the same bits as one that was never
     interrupted, in its observations and in its files.
 
