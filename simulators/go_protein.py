@@ -62,6 +62,7 @@ class GoProtein(BatchSimulator):
         0.3, gt=0, le=1, description="fraction of native contacts below which the chain counts as unfolded"
     )
 
+    version: ClassVar[int] = 2
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     together: ClassVar[int] = 16
     inputs: ClassVar[tuple[Parameter, ...]] = (

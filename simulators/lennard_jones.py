@@ -78,7 +78,7 @@ class LennardJones(DecomposedSimulator):
         0.02, gt=0, description="energy per particle that may come or go with ensemble: nve"
     )
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("density", "", "particles per volume, in units of sigma^-3", 1e-4, 1.2),

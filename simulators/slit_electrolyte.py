@@ -89,6 +89,7 @@ class SlitElectrolyte(DecomposedSimulator):
         0.1, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"
     )
 
+    version: ClassVar[int] = 2
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("gap", "nm", "distance between the walls", 0.5, 20),

@@ -48,7 +48,8 @@ class Observations:
 
     Args:
         mean: output -> array (replicas,) or (replicas, bins), in the output's unit; NaN where failed.
-        stderr: standard errors of the means, same names and shapes.
+        stderr: standard errors of the means, same names and shapes; 0 where a mean is exact, NaN where its
+            error is not known (a single draw, say), which an optional output may give.
         edges: coordinate -> bin edges, array (replicas, bins + 1).
         wall_seconds, cpu_seconds: cost of each replica, arrays (replicas,).
         failures: index in the batch -> why it failed.

@@ -15,7 +15,7 @@ from simulators.batch.keeping import Keeper
 from simulators.contract import Failure, Frame, InvalidInputError, ReplicaError
 from simulators.md.cluster import Cluster, advance, cluster, look, positions, refresh, velocities
 from simulators.md.laws.lennard_jones import End, end
-from simulators.md.statistics import BLOCKS, blocked
+from simulators.md.statistics import BLOCKS, blocked, counted
 from simulators.md.vector import LANES
 
 Array = NDArray[np.float64]
@@ -299,15 +299,14 @@ class Replicas:
             return blocked(sums / weights, weights)
 
         pairs, width = n * (n - 1) / 2, self.width[lane]
-        density, error = blocked(self.counts[:, lane] / (weights[:, None] * pairs * width), weights)
-        # A bin that no pair hit has the error that one pair would have given.
-        error = np.maximum(error, 1 / (len(taken) * pairs * width))
+        density = self.counts[:, lane] / (weights[:, None] * pairs * width)
+        one = 1 / (len(taken) * pairs * width)
         drift = float(self._drift(slice(None))[:, lane].max())
         found: dict[str, tuple[Array | float, Array | float]] = {
             "energy": averaged((self.potential + self.kinetic) / n),
             "temperature": averaged(self.kinetic * (2 / (3 * n - 3))),
             "energy_drift": (drift, 0.0),
-            "pair_density": (density, error),
+            "pair_density": counted(density, weights, one),
         }
         if plan.path:
             nothing = np.zeros(plan.points)

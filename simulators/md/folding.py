@@ -27,7 +27,7 @@ from simulators.md.chain_dynamics import (
 )
 from simulators.md.protein import Native, native_contacts, radius_of_gyration, rmsd
 from simulators.md.random import split_seeds
-from simulators.md.statistics import BLOCKS, blocked
+from simulators.md.statistics import BLOCKS, blocked, counted
 from simulators.md.vector import LANES, aligned
 
 Array = NDArray[np.float64]
@@ -213,7 +213,7 @@ class Chains:
         return float(self.tally.sums[:, KINETIC, lane].sum() / self._looks.sum() / (3 * self.beads))
 
     def estimates(self, lane: int) -> dict[str, Estimate]:
-        """Output -> mean and standard error."""
+        """Output -> mean and standard error; that of a passage, which is a single draw, is not known."""
         looks = self._looks
         sums = self.tally.sums[:, :, lane] / looks[:, None]
         formed = self.tally.formed.reshape(BLOCKS, self.contacts, LANES)[:, :, lane] / looks[:, None]
@@ -221,16 +221,18 @@ class Chains:
         bins = -(-counts.shape[1] // self.plan.levels)
         padded = np.zeros((BLOCKS, bins * self.plan.levels))
         padded[:, : counts.shape[1]] = counts
-        density = padded.reshape(BLOCKS, bins, -1).sum(axis=2) * self.contacts / self.plan.levels
+        per_share = self.contacts / self.plan.levels
+        density = padded.reshape(BLOCKS, bins, -1).sum(axis=2) * per_share
+        one = 1 / looks.sum()
         unfolded = int(self.tally.unfolded[lane])
         return {
             "native_contacts": blocked(sums[:, CONTACTS] / self.contacts, looks),
             "radius_of_gyration": blocked(sums[:, GYRATION], looks),
             "rmsd": blocked(sums[:, RMSD], looks),
             "potential_energy": blocked(sums[:, POTENTIAL], looks),
-            "first_unfolded": (float(unfolded), 0.0) if unfolded >= 0 else (math.nan, math.nan),
-            "contact_formed": blocked(formed, looks),
-            "contacts_density": blocked(density, looks),
+            "first_unfolded": (float(unfolded) if unfolded >= 0 else math.nan, math.nan),
+            "contact_formed": counted(formed, looks, one),
+            "contacts_density": counted(density, looks, one * per_share),
         }
 
 

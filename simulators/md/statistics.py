@@ -29,6 +29,24 @@ def blocked(values: Array, weights: Array) -> tuple[Array, Array]:
     return mean, values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
+def counted(values: Array, weights: Array, one: Array | float) -> tuple[Array, Array]:
+    """Mean and standard error of block averages of what was counted.
+
+    Where the same was seen in every block, nothing at all say, the scatter is none; but what one event more
+    would have changed is not known.
+
+    Args:
+        values: array (blocks, ...).
+        weights: array (blocks,), as for `blocked`.
+        one: what a single event in the whole run adds to the mean, (...,) or one number: the least error.
+
+    Returns:
+        two arrays (...,).
+    """
+    mean, error = blocked(values, weights)
+    return mean, np.maximum(error, one)
+
+
 def smoothed(values: Array, width: int) -> Array:
     """A curve smoothed by a parabola fitted to each window (Savitzky and Golay, Anal. Chem. 36, 1627, 1964).
 

@@ -19,7 +19,7 @@ from simulators.batch.keeping import Arrays, Keeper
 from simulators.contract import Failure, Frame, InvalidInputError
 from simulators.md.laws import landscapes
 from simulators.md.random import NOISE, four_gaussians, split_seeds
-from simulators.md.statistics import BLOCKS, blocked
+from simulators.md.statistics import BLOCKS, blocked, counted
 from simulators.md.vector import (
     LANES,
     compiled,
@@ -287,8 +287,8 @@ class Replicas:
         counts = {name: getattr(self.tally, name)[:, lane] for name in Tally._fields}
         transitions = counts["transitions"].astype(np.float64)
         found = {
-            "population_a": blocked(counts["in_a"] / looks, looks),
-            "population_b": blocked(counts["in_b"] / looks, looks),
+            "population_a": counted(counts["in_a"] / looks, looks, 1 / looks.sum()),
+            "population_b": counted(counts["in_b"] / looks, looks, 1 / looks.sum()),
             "mean_energy": blocked(counts["energy"] * _ENERGY_UNIT / looks, looks),
             # What was seen once or never has the error of one.
             "transitions": (transitions.sum(), max(1.0, transitions.std(ddof=1) * np.sqrt(BLOCKS))),

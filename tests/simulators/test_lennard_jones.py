@@ -316,7 +316,11 @@ def test_g_is_that_of_a_plain_loop(recorded):
     assert counts.sum() > 10_000
     edges = np.linspace(0, plan.reach, plan.bins + 1)
     ideal = plan.particles * (plan.particles - 1) / 2 * 4 / 3 * np.pi * np.diff(edges**3) / plan.volume
-    assert_allclose(it.estimates()["g"][0], counts / looks / ideal, atol=0.02)
+    g, error = it.estimates()["g"]
+    assert_allclose(g, counts / looks / ideal, atol=0.02)
+    assert g[0] == 0
+    assert_allclose(error[0], 1 / looks / ideal[0])  # of a single pair
+    assert (error * looks * ideal >= 1 - 1e-9).all()
 
 
 def test_structure_factor_is_the_direct_sum(recorded):

@@ -187,6 +187,9 @@ def test_a_walker_that_never_crosses_counts_nothing_with_the_error_of_one():
     assert observations.mean["transitions"][0] == 0
     assert observations.stderr["transitions"][0] == 1
     assert observations.mean["population_b"][0] == 1
+    assert observations.mean["population_a"][0] == 0
+    for name in ("population_a", "population_b"):
+        assert observations.stderr[name][0] == pytest.approx(1 / 9_000)
     assert observations.mean["mean_energy"][0] == pytest.approx(-108.16672 + 1, abs=0.2)
 
 

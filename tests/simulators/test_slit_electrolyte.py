@@ -67,6 +67,19 @@ def test_counterions_alone_neutralise_the_walls():
     assert averages(observations)["density_cation"] == pytest.approx(expected, rel=1e-9)
 
 
+def test_what_was_never_seen_has_the_error_of_one_ion():
+    observations = run([1], QUICK, **{**BULK, "concentration": 0, "surface_charge": -0.03})
+    looks = 1 / observations.stderr["density_anion"][0] / np.diff(observations.edges["z"][0])
+    looks /= 2 * composing.AVOGADRO * observations.used["side"][0] ** 2
+    assert looks == pytest.approx(looks[0])
+    assert looks[0] == pytest.approx(round(looks[0]))
+    assert 32 <= looks[0] <= QUICK["steps"]
+    # So near the wall there is no cation either.
+    assert observations.mean["density_cation"][0, -1] == 0
+    errors = (observations.stderr[f"density_{ion}"][0, -1] for ion in ("cation", "anion"))
+    np.testing.assert_allclose(*errors, rtol=0.1)  # cations are corrected to the exact average
+
+
 def test_bins_lie_where_the_coordinate_says():
     (coordinate,) = SlitElectrolyte.coordinates
     edges = run([1], QUICK, **{**BULK, "gap": 3.2}).edges["z"][0]

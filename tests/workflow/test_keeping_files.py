@@ -24,7 +24,8 @@ class Walk(Simulator):
     keeps: ClassVar = frozenset({"frames", "checkpoint"})
     inputs: ClassVar = (Parameter("x", "nm", "position", 0, 10),)
     outputs: ClassVar = (
-        Output("y", "nm", "position"), Output("hit", "s", "time of a hit, if any", optional=True)
+        Output("y", "nm", "position"), Output("hit", "s", "time of a hit, if any", optional=True),
+        Output("first", "s", "time, drawn once", optional=True),
     )
 
     def work(self, inputs):
@@ -42,7 +43,9 @@ class Walk(Simulator):
                 failures[k] = Failure("lost", "lost at step 7", Frame(6, np.full((2, 3), x[k]), np.ones(3)))
                 y[k] = np.nan
         zero = np.zeros(n)
-        return Observations({"y": y, "hit": hit}, {"y": zero, "hit": zero}, {}, zero, zero, failures)
+        first = x + np.arange(n) ** 2
+        mean, error = {"y": y, "hit": hit, "first": first}, {"y": zero, "hit": zero, "first": np.nan * zero}
+        return Observations(mean, error, {}, zero, zero, failures)
 """
 CAMPAIGN = """
 name: walks
@@ -94,6 +97,21 @@ def test_optional_results_frames_and_files(folder: Path) -> None:
         frame = file[f"last_good_frame/{index}"]
         assert frame.attrs["step"] == 6
         assert (frame["position"][()] == lost["x"]).all()
+
+
+def test_an_error_that_replicas_do_not_know_is_their_scatter(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    several = ["simulate", "walks_of_mine:Walk", "-p", "x=2"]
+    for replicas, mean, error in ((1, 2, None), (3, 2 + 5 / 3, np.std([0, 1, 4], ddof=1) / np.sqrt(3))):
+        assert call(*several, "--json", "--replicas", str(replicas)) == 0
+        found = json.loads(capsys.readouterr().out)["outputs"]
+        assert found["first"]["mean"] == pytest.approx(mean)
+        assert found["first"]["stderr"] == (None if error is None else pytest.approx(error))
+        assert found["y"]["stderr"] == 0
+    assert call(*several) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["first", "2", "?", "s"] in rows
 
 
 def test_adopted_results_may_lack_what_is_optional(folder: Path) -> None:

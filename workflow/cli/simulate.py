@@ -17,6 +17,7 @@ from workflow.worker import add_to_path
 
 if TYPE_CHECKING:
     from simulators import Observations, Simulator
+    from simulators.contract.observations import Array
 
 
 KINDS = "mlaround simulate --help"
@@ -114,7 +115,8 @@ def command(
 
     Several replicas are averaged with equal weights (they are equally long), and the standard error
     of that mean is the root of the summed squares of their own standard errors, which come from
-    blocks, over their number.
+    blocks, over their number. Where these are not known, it is the replicas' scatter over the root
+    of their number; a single replica has none then.
     """
     if kind is None:
         raise Failure(f"no KIND of simulator given; known: {', '.join(_kinds())}", USAGE, KINDS)
@@ -321,7 +323,7 @@ def _outputs(simulator: Simulator, found: Observations, replicas: int) -> dict[s
         mean, stderr = found.mean[output.name][having], found.stderr[output.name][having]
         entry: dict[str, Any] = {
             "mean": mean.mean(axis=0) if having else None,
-            "stderr": np.sqrt((stderr**2).sum(axis=0)) / len(having) if having else None,
+            "stderr": _error_of_mean(mean, stderr) if having else None,
             "unit": output.unit,
         }
         if output.optional:
@@ -337,6 +339,17 @@ def _outputs(simulator: Simulator, found: Observations, replicas: int) -> dict[s
     return outputs
 
 
+def _error_of_mean(mean: Array, stderr: Array) -> Array:
+    """From the errors of replicas, arrays (replicas, ...); where one is not known, from their scatter."""
+    import numpy as np
+
+    n = len(mean)
+    scatter = mean.std(axis=0, ddof=1) if n > 1 else np.full(mean.shape[1:], np.nan)
+    known = np.sqrt((stderr**2).sum(axis=0)) / n
+    error: Array = np.where(np.isnan(known), scatter / np.sqrt(n), known)
+    return error
+
+
 def _print(result: dict[str, Any], simulator: Simulator) -> None:
     given = {p.name: f"{result['inputs'][p.name]:g} {p.unit}".rstrip() for p in simulator.inputs}
     click.echo(f"{result['kind']}: " + ", ".join(f"{name} = {text}" for name, text in given.items()))
@@ -348,7 +361,8 @@ def _print(result: dict[str, Any], simulator: Simulator) -> None:
             where = f"{len(axis['values'])} bins over {axis['name']}{unit}: --json or --out"
             rows.append((name, where, "", entry["unit"]))
         elif entry["mean"] is not None:
-            rows.append((name, *measured(entry["mean"], entry["stderr"]), entry["unit"]))
+            mean, error = measured(entry["mean"], entry["stderr"])
+            rows.append((name, mean, "?" if error == "nan" else error, entry["unit"]))
         elif entry.get("replicas_having_it") == 0 and len(result["failures"]) < result["replicas"]:
             rows.append((name, "none", "", entry["unit"]))
         else:

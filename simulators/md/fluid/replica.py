@@ -46,7 +46,7 @@ from simulators.md.fluid.state import (
     to_words,
 )
 from simulators.md.laws.lennard_jones import Truncation, end, energy_correction, pressure_correction
-from simulators.md.statistics import BLOCKS, blocked
+from simulators.md.statistics import BLOCKS, blocked, counted
 from simulators.md.vector import LANES, aligned
 
 Array = NDArray[np.float64]
@@ -391,7 +391,11 @@ class Replica:
         shells = 4 / 3 * math.pi * np.diff(edges**3)
         # Each particle has N - 1 others, so that g(r) of an ideal gas is 1 in a system of any size.
         pairs = plan.particles * (plan.particles - 1) / 2 * shells / plan.volume
-        found["g"] = blocked(tally.distances / structure_looks[:, None] / pairs, structure_looks)
+        found["g"] = counted(
+            tally.distances / structure_looks[:, None] / pairs,
+            structure_looks,
+            1 / (structure_looks.sum() * pairs),
+        )
 
         power = tally.power / structure_looks[:, None]
         members = plan.bin_of_wave == np.arange(plan.bin_of_wave.max() + 1)[:, None]

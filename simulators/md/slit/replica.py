@@ -21,7 +21,7 @@ from simulators.md.slit.pair import pair_table
 from simulators.md.slit.run import FINE, NOT_FINITE, OUTSIDE, TOO_HOT, Slit, advance, forces, start
 from simulators.md.slit.sheet import expansion_rows
 from simulators.md.slit.tally import Tally
-from simulators.md.statistics import BLOCKS, blocked, highest, smoothed
+from simulators.md.statistics import BLOCKS, counted, highest, smoothed
 from simulators.md.units import AVOGADRO, BJERRUM
 from simulators.md.vector import LANES, aligned
 
@@ -283,27 +283,37 @@ class Replica:
         Returns:
             two arrays (blocks, 2 sides, bins), bins from the wall to the mid-plane.
         """
+        room = self._looks[:, None, None, None] * self._volume(self._bin_widths)
+        density = self.tally.profile / room
+        return density[:, 0], density[:, 1]
+
+    @property
+    def _bin_widths(self) -> Array:
+        """nm, array (bins,), from the wall to the mid-plane."""
         plan = self.plan
         narrow = (plan.far - plan.near) / plan.narrow_bins
         wide = (plan.gap / 2 - plan.far) / plan.wide_bins
-        width = np.repeat([plan.near, narrow, wide], [1, plan.narrow_bins, plan.wide_bins])
-        density = self.tally.profile / (self._looks[:, None, None, None] * self._volume(width))
-        return density[:, 0], density[:, 1]
+        return np.repeat([plan.near, narrow, wide], [1, plan.narrow_bins, plan.wide_bins])
 
     def estimates(self) -> dict[str, Estimate]:
         """Output -> mean and standard error; profiles from the mid-plane to the wall."""
-        looks = self._looks
+        looks, seen = self._looks, self._looks.sum()
         # Both sides of the gap are in the fine histogram and in the middle.
-        fine = self.tally.fine / looks[:, None]
-        fine /= self._volume(np.array(2 * _FINE_BIN * self.plan.cation_diameter))
+        layer = self._volume(np.array(2 * _FINE_BIN * self.plan.cation_diameter))
+        fine = self.tally.fine / looks[:, None] / layer
         at_wall = smoothed(fine[:, :-1], _AT_WALL)[:, : _FIRST_LAYER - _AT_WALL // 2]
         beyond = smoothed(fine[:, :-1], _BEYOND)[:, _FIRST_LAYER - _BEYOND // 2 :]
         contact = round(0.5 / _FINE_BIN)
-        middle = self.tally.middle / looks / self._volume(np.array(2 * self._middle_half_width))
-        cations, anions = (blocked(d.mean(axis=1)[:, ::-1], looks) for d in self.densities())
+        around_middle = self._volume(np.array(2 * self._middle_half_width))
+        one = 1 / (2 * seen * self._volume(self._bin_widths))[::-1]
+        cations, anions = (counted(d.mean(axis=1)[:, ::-1], looks, one) for d in self.densities())
         return {
-            "contact_density": blocked(fine[:, contact - 1 : contact + 1].mean(axis=1), looks),
-            "mid_density": blocked(middle, looks),
+            "contact_density": counted(
+                fine[:, contact - 1 : contact + 1].mean(axis=1), looks, 1 / (2 * seen * layer)
+            ),
+            "mid_density": counted(
+                self.tally.middle / looks / around_middle, looks, 1 / (seen * around_middle)
+            ),
             "peak_density": highest(np.concatenate([at_wall, beyond], axis=1), looks),
             "density_cation": cations,
             "density_anion": anions,

@@ -25,7 +25,7 @@ from simulators.md.sphere.run import (
     energies,
 )
 from simulators.md.sphere.thermostat import chain
-from simulators.md.statistics import BLOCKS, blocked
+from simulators.md.statistics import BLOCKS, blocked, counted
 from simulators.md.units import AVOGADRO, BJERRUM
 
 Array = NDArray[np.float64]
@@ -257,12 +257,10 @@ class Replica:
         volume = 4 / 3 * np.pi * np.diff(plan.edges**3) * AVOGADRO
         inner, half = plan.radius + plan.diameter / 2, CONTACT_HALF_WIDTH * plan.diameter
         layer = 4 / 3 * np.pi * ((inner + half) ** 3 - (inner - half) ** 3) * AVOGADRO
-        counted = weights.sum()
+        looked = weights.sum()
 
         def density(counts: NDArray[np.int64], room: Array | float) -> Estimate:
-            mean, error = blocked((counts.T / weights).T / room, weights)
-            # Where no ion was seen, the error is that which one would have given.
-            return mean, np.maximum(error, 1 / (counted * room))
+            return counted((counts.T / weights).T / room, weights, 1 / (looked * room))
 
         found: dict[str, Estimate] = {
             "R": _ratio(extended, real, block),
