@@ -139,7 +139,7 @@ class Python(DeclaredSimulator):
 
         sizes = {c.name: c.size for c in self.coordinates}
         return {
-            name: Expected(None if r.over is None else sizes[r.over], r.optional)
+            name: Expected(None if r.over is None else sizes[r.over], r.optional, r.positive)
             for name, r in self.results.items()
         }
 

@@ -33,7 +33,7 @@ def write_request(
         "function": function,
         "code": code,
         "arguments": arguments,
-        "expected": {name: [e.bins, e.optional] for name, e in expected.items()},
+        "expected": {name: [e.bins, e.optional, e.positive] for name, e in expected.items()},
     }
     (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.adapters.estimates import AbsentError, Estimate, estimate
+from simulators.adapters.estimates import AbsentError, Estimate, estimate, of_sign
 from simulators.contract import ReplicaError
 
 Function = Callable[..., Any]
@@ -42,10 +42,11 @@ class CallError(ReplicaError):
 
 @dataclass(frozen=True)
 class Expected:
-    """A result as declared: ``bins`` of its axis or ``None``, and whether it may be absent."""
+    """A result as declared: ``bins`` of its axis or ``None``, whether it may be absent or be negative."""
 
     bins: int | None
     optional: bool
+    positive: bool = False
 
 
 def find_function(path: str, code: str | None = None) -> Function:
@@ -167,7 +168,8 @@ def results(answer: Any, expected: Mapping[str, Expected]) -> dict[str, Estimate
         try:
             if name not in parts:
                 raise AbsentError(f"{name} is not in what the function returned ({', '.join(parts)})")
-            found[name] = estimate(name, parts[name], parts.get(f"{name}_err"), declared.bins)
+            given = estimate(name, parts[name], parts.get(f"{name}_err"), declared.bins)
+            found[name] = of_sign(name, given, declared.positive)
         except ReplicaError as error:
             if not (declared.optional and isinstance(error, AbsentError)):
                 raise CallError(f"no {name}", str(error)) from None

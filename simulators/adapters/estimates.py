@@ -59,6 +59,17 @@ def estimate(name: str, value: Any, error: Any, bins: int | None) -> Estimate:
     return (means, errors) if shape else (float(means), float(errors))
 
 
+def of_sign(name: str, found: Estimate, positive: bool) -> Estimate:
+    """The same, unless it is declared that it cannot be negative and it is.
+
+    Raises:
+        ReplicaError: it is.
+    """
+    if positive and (np.asarray(found[0]) < 0).any():
+        raise ReplicaError(f"{name} = {np.min(found[0]):g}: declared positive")
+    return found
+
+
 def mean_of(name: str, values: Array, equilibration: float) -> Estimate:
     """Mean of a series, array (rows,), without its first part, and its standard error by blocks.
 
@@ -79,5 +90,7 @@ def _numbers(name: str, value: Any) -> Array:
         raise AbsentError(f"{name} is nothing; accepted: a number")
     try:
         return np.asarray(value, dtype=np.float64)
+    except OverflowError:
+        raise ReplicaError(f"{name} is too large; accepted: numbers below 1.8e308") from None
     except (TypeError, ValueError):
         raise ReplicaError(f"{name} = {str(value)[:SHOWN]!r}, which is no number") from None

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from simulators.adapters.declared import DeclaredSimulator, Name, Part, fault
+from simulators.adapters.estimates import of_sign
 from simulators.adapters.located import existing, locate, text_of
 from simulators.adapters.reading import STDOUT, ReadOutput, read_result
 from simulators.adapters.template import TemplateError, Value, fields, fill
@@ -297,7 +298,7 @@ class ProgramSimulator(DeclaredSimulator):
         for name, result in self.results.items():
             try:
                 bins = None if result.over is None else sizes[result.over]
-                found[name] = self.read(name, result, left.text, bins)
+                found[name] = of_sign(name, self.read(name, result, left.text, bins), result.positive)
             except ReplicaError as error:
                 return Failure(f"no {name}", str(error))
         for name, (mean, stderr) in found.items():  # all or none: a failed replica leaves no numbers

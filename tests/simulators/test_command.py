@@ -215,6 +215,7 @@ def test_a_constant_is_known_exactly_and_one_row_without_error() -> None:
         ('{"energy": null}', {}, "energy is nothing"),
         ('{"energy": [1, 2, 3]}', {}, r"shape \(3,\); accepted: a number"),
         ('{"energy": 1, "energy_err": -1}', {}, "negative"),
+        (f'{{"energy": 1{"0" * 400}}}', {}, "energy is too large"),
         ("E = ***", {"match": r"E = (\S+)"}, r"'\*\*\*', which is no number"),
         ("e = 1", {"match": r"E = (\S+)"}, "matches `E = "),
         ("# a b\n1 2\n3", {"column": "b"}, "line 3 has none: '3'"),
@@ -242,6 +243,13 @@ def test_an_optional_result_may_be_absent() -> None:
     assert np.isnan(read('{"a": 1}', optional=True)).all()
     assert np.isnan(read('{"energy": NaN}', optional=True)).all()
     assert np.isnan(read("none", optional=True, bins=2, match="E=(.*)")[0]).tolist() == [True, True]
+
+
+def test_a_result_declared_positive_is_none_that_is_negative() -> None:
+    script = "import sys; print('{\"energy\": %s}' % sys.argv[1])"
+    observations = run(command(script, {"energy": {"positive": True}}), [-1.0, 0.0])
+    assert observations.failures[0].message == "energy = -1: declared positive"
+    assert observations.mean["energy"][1] == 0
 
 
 def test_profiles_have_their_axis() -> None:

@@ -37,6 +37,8 @@ def trouble(force, n):
     if force == 5: return [1, 2, 3]
     if force == 6: return float("nan")
     if force == 7: return {"enrgy": 1}
+    if force == 8: return 10**400
+    if force == 9: return -1
     return force
 def hangs(force, n):
     if force == 1: time.sleep(600)
@@ -116,10 +118,11 @@ def test_seeds_are_handed_to_a_function_that_takes_one(make: Any) -> None:
 
 
 def test_each_replica_fails_alone_and_says_where(make: Any) -> None:
-    observations = run(make("trouble"), [0, 1, 2, 3, 4, 5, 6, 7, 8], threads=2)
+    trouble = make("trouble", {"energy": {"positive": True}})
+    observations = run(trouble, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], threads=2)
     messages = {k: (f.reason, f.message) for k, f in observations.failures.items()}
-    assert observations.mean["energy"][[0, 8]].tolist() == [0, 8]
-    assert np.isnan(observations.mean["energy"][1:8]).all()
+    assert observations.mean["energy"][[0, 10]].tolist() == [0, 10]
+    assert np.isnan(observations.mean["energy"][1:10]).all()
     assert messages[1][0] == "raised ValueError"
     assert "the box is too small" in messages[1][1]
     assert 'line 13: `if force == 1: raise ValueError("the box is too small")`' in messages[1][1]
@@ -130,6 +133,8 @@ def test_each_replica_fails_alone_and_says_where(make: Any) -> None:
         5: "shape (3,); accepted: a number",
         6: "not finite",
         7: "energy is not in what the function returned (enrgy)",
+        8: "energy is too large",
+        9: "energy = -1: declared positive",
     }.items():
         assert messages[k][0] == "no energy"
         assert message in messages[k][1]
@@ -139,6 +144,12 @@ def test_an_optional_result_may_be_absent(make: Any) -> None:
     observations = run(make("trouble", {"energy": {"optional": True}}), [3, 6, 7])
     assert observations.failures == {}
     assert np.isnan(observations.mean["energy"]).all()
+
+
+def test_a_number_may_be_negative_unless_it_is_declared_positive(make: Any) -> None:
+    assert run(make("trouble"), [9]).mean["energy"][0] == -1
+    alone = make("trouble", {"energy": {"positive": True}}, timeout=60)
+    assert run(alone, [9]).failures[0].message == "energy = -1: declared positive"
 
 
 def test_one_number_for_two_results_is_refused(make: Any) -> None:
@@ -168,7 +179,7 @@ def test_with_a_timeout_a_call_may_hang_or_crash(make: Any) -> None:
     assert (observations.mean["energy"][0], observations.stderr["energy"][0]) == (0, 0.25)
     reasons = {k: f.reason for k, f in observations.failures.items()}
     assert reasons == {1: "timeout", 2: "killed by SIGSEGV", 3: "raised ValueError"}
-    assert "line 24" in observations.failures[3].message
+    assert "line 26" in observations.failures[3].message
 
 
 def test_in_a_process_of_its_own_a_call_gives_the_same_bits(make: Any) -> None:
