@@ -16,7 +16,7 @@ from simulators.contract import InvalidInputError, Keep, Observations, Output, P
 from simulators.contract.simulator import Array, Seeds
 
 if TYPE_CHECKING:
-    from simulators.md.escape import Replica
+    from simulators.md.landscapes.escape import Replica
 
 _LONGEST = {"underdamped": 0.5, "overdamped": 0.25}
 """A step times the frequency, or the relaxation rate, of the potential where it is ten kT high."""
@@ -100,7 +100,7 @@ class DoubleWellEscape(BatchSimulator):
     ) -> Observations:
         """Simulate a batch, a replica to a thread and sixteen walkers to a vector."""
         from simulators.batch.keeping import open_keeper
-        from simulators.md.escape import warm_up
+        from simulators.md.landscapes.escape import warm_up
 
         observations = self._begun(inputs)
 
@@ -142,7 +142,7 @@ class DoubleWellEscape(BatchSimulator):
         return observations
 
     def _replica(self, inputs: Array, seeds: Seeds, index: int) -> Replica:
-        from simulators.md.escape import Replica, System
+        from simulators.md.landscapes.escape import Replica, System
 
         (row,) = self.rows(inputs[index : index + 1])
         system = System(**row, timestep=self.timestep, overdamped=self.dynamics == "overdamped")

@@ -18,11 +18,11 @@ from simulators.batch.threads import over_threads
 from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
 from simulators.contract.quantities import fixed
 from simulators.contract.simulator import Array, Seeds
-from simulators.md.protein import DEFAULT, Native, read_calphas
+from simulators.md.chain.protein import DEFAULT, Native, read_calphas
 from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
-    from simulators.md.folding import Chains, Plan
+    from simulators.md.chain.folding import Chains, Plan
 
 _MOST_BINS = 40
 
@@ -162,7 +162,7 @@ class GoProtein(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixteen replicas to a vector."""
-        from simulators.md.folding import warm_up
+        from simulators.md.chain.folding import warm_up
 
         plan, observations = self._plan(), self._begun(inputs, keep)
 
@@ -184,9 +184,9 @@ class GoProtein(BatchSimulator):
         from simulators.md.cuda.device import find_card
 
         card = find_card()
+        from simulators.md.chain.folding import warm_up
         from simulators.md.cuda.batch import parts
         from simulators.md.cuda.chain_replicas import ChainsOnCard, bytes_each, check_beads
-        from simulators.md.folding import warm_up
 
         plan = self._plan()
         check_beads(len(plan.native.position))
@@ -204,7 +204,7 @@ class GoProtein(BatchSimulator):
 
     def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
         """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
-        from simulators.md.folding import check_start
+        from simulators.md.chain.folding import check_start
 
         for frame in keep.starts.values() if keep is not None else ():
             check_start(self._plan(), frame)
@@ -216,7 +216,7 @@ class GoProtein(BatchSimulator):
         self, plan: Plan, inputs: Array, seeds: Seeds, keepers: Mapping[int, Keeper]
     ) -> Iterator[tuple[list[int], Chains]]:
         """Replicas sixteen at a time, each where its checkpoint left it; lanes share their steps."""
-        from simulators.md.folding import Chains
+        from simulators.md.chain.folding import Chains
 
         temperatures = [row["temperature"] for row in self.rows(inputs)]
         found = {k: keeper.resume() for k, keeper in keepers.items()}
@@ -236,7 +236,7 @@ class GoProtein(BatchSimulator):
                 yield members, chains
 
     def _plan(self) -> Plan:
-        from simulators.md.folding import Plan
+        from simulators.md.chain.folding import Plan
 
         return Plan(
             native=self.native,

@@ -20,7 +20,7 @@ from simulators.md.laws.lennard_jones import Truncation, end
 from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
-    from simulators.md.cluster_replicas import Plan, Replicas, System
+    from simulators.md.cluster.replicas import Plan, Replicas, System
 
 _BINS = 64
 _FULLEST = 0.2
@@ -182,7 +182,7 @@ class LjCluster(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixteen replicas to a thread at a time."""
-        from simulators.md.cluster_replicas import warm_up
+        from simulators.md.cluster.replicas import warm_up
 
         plan, systems, observations = (
             self._plan(),
@@ -210,7 +210,7 @@ class LjCluster(BatchSimulator):
         from simulators.md.cuda.device import find_card
 
         card = find_card()
-        from simulators.md.cluster_replicas import warm_up
+        from simulators.md.cluster.replicas import warm_up
         from simulators.md.cuda.batch import parts
         from simulators.md.cuda.cluster_replicas import ClustersOnCard, bytes_each
 
@@ -238,7 +238,7 @@ class LjCluster(BatchSimulator):
 
     def _systems(self, inputs: Array, seeds: Seeds, keep: Keep | None) -> list[System]:
         """The replicas of a batch; refuses starts that do not fit."""
-        from simulators.md.cluster_replicas import System, check_start
+        from simulators.md.cluster.replicas import System, check_start
 
         starts = keep.starts if keep is not None else {}
         size = self.inputs[-1].name
@@ -254,7 +254,7 @@ class LjCluster(BatchSimulator):
         self, plan: Plan, systems: Sequence[System], indices: list[int], keepers: Mapping[int, Keeper]
     ) -> Iterator[tuple[int, list[int], Replicas]]:
         """Replicas sixteen at a time, with the step where their checkpoints left them; lanes share it."""
-        from simulators.md.cluster_replicas import Replicas
+        from simulators.md.cluster.replicas import Replicas
 
         found = {k: keepers[k].resume() if k in keepers else None for k in indices}
         for step in sorted({at[0] if at else 0 for at in found.values()}):
@@ -268,7 +268,7 @@ class LjCluster(BatchSimulator):
                 yield step, members, replicas
 
     def _plan(self) -> Plan:
-        from simulators.md.cluster_replicas import Plan
+        from simulators.md.cluster.replicas import Plan
 
         return Plan(
             particles=self.particles,

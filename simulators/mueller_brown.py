@@ -17,7 +17,7 @@ from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
     from simulators.batch.keeping import Keeper
-    from simulators.md.surface import Replicas
+    from simulators.md.landscapes.surface import Replicas
 
 
 class MuellerBrown(BatchSimulator):
@@ -74,7 +74,7 @@ class MuellerBrown(BatchSimulator):
     ) -> Observations:
         """Simulate a batch, sixteen replicas to a thread at a time."""
         from simulators.batch.keeping import open_keeper
-        from simulators.md.surface import warm_up
+        from simulators.md.landscapes.surface import warm_up
 
         observations = self._begun(inputs, keep)
 
@@ -115,7 +115,7 @@ class MuellerBrown(BatchSimulator):
 
     def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
         """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
-        from simulators.md.surface import check_start
+        from simulators.md.landscapes.surface import check_start
 
         for frame in keep.starts.values() if keep is not None else ():
             check_start(frame)
@@ -125,7 +125,7 @@ class MuellerBrown(BatchSimulator):
         self, inputs: Array, seeds: Seeds, keepers: Mapping[int, Keeper]
     ) -> Iterator[tuple[int, list[int], Replicas]]:
         """Replicas sixteen at a time, with the step where their checkpoints left them; lanes share it."""
-        from simulators.md.surface import MINIMUM_A, MINIMUM_B, Plan, Replicas
+        from simulators.md.landscapes.surface import MINIMUM_A, MINIMUM_B, Plan, Replicas
 
         start = {"a": MINIMUM_A, "b": MINIMUM_B}[self.start]
         plan = Plan(self.timestep, self.steps, self._equilibration_steps, start)

@@ -132,7 +132,7 @@ class OneParticle(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixty-four particles to a kernel."""
-        from simulators.md.newton import warm_up
+        from simulators.md.landscapes.newton import warm_up
 
         observations = self.nothing_yet(inputs)
 
@@ -153,7 +153,7 @@ class OneParticle(BatchSimulator):
         card = find_card()
         from simulators.md.cuda.batch import parts
         from simulators.md.cuda.newton import trajectories
-        from simulators.md.newton import release
+        from simulators.md.landscapes.newton import release
 
         observations, stride = self.nothing_yet(inputs), self.steps // self.points
         for indices, report in parts(observations, 64.0 + 16 * self.points, card, progress):
@@ -213,7 +213,7 @@ class OneParticle(BatchSimulator):
 
     def _trajectories(self, given: Mapping[str, Array], report: Progress) -> tuple[Array, Array, Array]:
         """Positions and velocities, arrays (points, 64), and periods, array (64,)."""
-        from simulators.md.newton import ADVANCE, release
+        from simulators.md.landscapes.newton import ADVANCE, release
 
         start, speed = given["start_position"], given["start_velocity"]
         particles = release(self.potential, given["stiffness"], given["mass"], start, speed, self.timestep)
@@ -233,7 +233,7 @@ class OneParticle(BatchSimulator):
 
         Rows of sixty-four are whole vectors to numpy too: no lane is computed in another way than the others.
         """
-        from simulators.md.newton import POTENTIALS
+        from simulators.md.landscapes.newton import POTENTIALS
 
         energy, mass, stiffness = POTENTIALS[self.potential].energy, given["mass"], given["stiffness"]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from simulators.contract.simulator import Array
-from simulators.md.chain import forces
-from simulators.md.chain_dynamics import advance
-from simulators.md.folding import Chains, Plan
-from simulators.md.protein import APART, DEFAULT, Native, read_calphas
+from simulators.md.chain.dynamics import advance
+from simulators.md.chain.folding import Chains, Plan
+from simulators.md.chain.forces import forces
+from simulators.md.chain.protein import APART, DEFAULT, Native, read_calphas
 
 TEMPERATURE, TIMESTEP, FRICTION = 0.7, 0.01, 0.2
 MANY = 64

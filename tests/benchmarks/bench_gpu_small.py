@@ -58,7 +58,7 @@ def timed(launch: Callable[[int, int], None], first: int) -> float:
 
 def chain_groups(count: int, steps: int) -> list[Any]:
     from simulators.go_protein import GoProtein
-    from simulators.md.folding import Chains
+    from simulators.md.chain.folding import Chains
 
     plan = replace(GoProtein()._plan(), steps=steps, equilibration=0)
     starts = range(0, count, 16)
@@ -128,7 +128,7 @@ def bench_surface(card: Card, row: Row) -> None:
     from gpu_ceilings_small import steps_on_the_surface
 
     from simulators.md.cuda.walker_replicas import SurfaceOnCard
-    from simulators.md.surface import MINIMUM_A, Plan, Replicas
+    from simulators.md.landscapes.surface import MINIMUM_A, Plan, Replicas
     from simulators.mueller_brown import MuellerBrown
 
     simulator = MuellerBrown(steps=1_000_000, backend="cuda")
@@ -149,7 +149,7 @@ def bench_escape(card: Card, row: Row) -> None:
 
     from simulators.double_well_escape import DoubleWellEscape
     from simulators.md.cuda.walker_replicas import EscapeOnCard
-    from simulators.md.escape import Replica, System
+    from simulators.md.landscapes.escape import Replica, System
 
     simulator = DoubleWellEscape(steps=200_000, backend="cuda")
     compared("escape", *batches(simulator, {"barrier": 3.0}, 1024), 5)
@@ -171,7 +171,7 @@ def bench_cluster(card: Card, row: Row) -> None:
     from gpu_ceilings_small import pairs_in_clusters
 
     from simulators.lj_cluster import LjCluster
-    from simulators.md.cluster_replicas import Replicas, System
+    from simulators.md.cluster.replicas import Replicas, System
     from simulators.md.cuda.cluster_replicas import ClustersOnCard
 
     simulator = LjCluster(steps=20_000, backend="cuda")
@@ -194,7 +194,7 @@ def bench_flight(card: Card, row: Row) -> None:
     from gpu_ceilings_small import flights
 
     from simulators.md.cuda.newton import trajectories
-    from simulators.md.newton import release
+    from simulators.md.landscapes.newton import release
     from simulators.one_particle import OneParticle
 
     simulator = OneParticle(steps=50_000, backend="cuda")

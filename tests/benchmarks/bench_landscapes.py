@@ -20,8 +20,8 @@ from numba import njit
 
 from simulators.contract.simulator import Array
 from simulators.double_well_escape import DoubleWellEscape
+from simulators.md.landscapes.newton import ADVANCE, POTENTIALS, release
 from simulators.md.laws import landscapes
-from simulators.md.newton import ADVANCE, POTENTIALS, release
 from simulators.md.wide import WIDTH
 from simulators.mueller_brown import MuellerBrown
 from simulators.one_particle import OneParticle

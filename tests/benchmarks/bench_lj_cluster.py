@@ -20,8 +20,8 @@ from numba import njit
 
 from simulators.contract.simulator import Array
 from simulators.lj_cluster import LjCluster
-from simulators.md.cluster import Cluster, advance, cluster
-from simulators.md.cluster_replicas import Plan, System, place
+from simulators.md.cluster.replicas import Plan, System, place
+from simulators.md.cluster.run import Cluster, advance, cluster
 from simulators.md.laws.lennard_jones import end
 
 PARTICLES, SIDE, CUTOFF, TIMESTEP, ROUNDS = 16, 6.0, 2.9, 0.001, 5

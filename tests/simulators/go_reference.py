@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from simulators.md.chain.protein import APART, CONTACT, Native
 from simulators.md.laws import chain as laws
-from simulators.md.protein import APART, CONTACT, Native
 
 
 def energy(position, native):

@@ -12,7 +12,7 @@ from simulators import InvalidInputError
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Keep
 from simulators.double_well_escape import DoubleWellEscape
-from simulators.md import escape
+from simulators.md.landscapes import escape
 from simulators.md.laws import landscapes
 from simulators.md.random import NOISE, four_gaussians
 from simulators.md.vector import lanes, load, on_vectors, store

@@ -10,8 +10,8 @@ from simulators import InvalidInputError
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep
 from simulators.go_protein import GoProtein
-from simulators.md import chain
-from simulators.md.protein import (
+from simulators.md.chain import forces as chain
+from simulators.md.chain.protein import (
     DEFAULT,
     Native,
     contact_map,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from simulators import Frame, InvalidInputError, Keep
 from simulators.lj_cluster import LjCluster
-from simulators.md.cluster import advance, cluster, look, positions, velocities
-from simulators.md.cluster_replicas import Plan, System, place
+from simulators.md.cluster.replicas import Plan, System, place
+from simulators.md.cluster.run import advance, cluster, look, positions, velocities
 from simulators.md.laws.lennard_jones import end
 
 SIDE, CUTOFF = 6.0, 2.9

@@ -9,7 +9,7 @@ from numba import njit
 from simulators import InvalidInputError
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep
-from simulators.md import surface
+from simulators.md.landscapes import surface
 from simulators.md.laws.landscapes import mueller_brown
 from simulators.md.random import NOISE, four_gaussians, split_seeds
 from simulators.md.vector import load, on_vectors, splat, store

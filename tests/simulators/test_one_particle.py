@@ -8,8 +8,8 @@ from numba import njit
 from pydantic import ValidationError
 
 from simulators import InvalidInputError
+from simulators.md.landscapes.newton import POTENTIALS
 from simulators.md.laws import landscapes
-from simulators.md.newton import POTENTIALS
 from simulators.md.wide import load, on_wide, store
 from simulators.one_particle import OneParticle
 

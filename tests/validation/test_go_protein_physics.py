@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import norm
 
 from simulators.go_protein import GoProtein
-from simulators.md.chain import forces
-from simulators.md.chain_dynamics import advance
-from simulators.md.folding import Chains, Plan
-from simulators.md.protein import (
+from simulators.md.chain.dynamics import advance
+from simulators.md.chain.folding import Chains, Plan
+from simulators.md.chain.forces import forces
+from simulators.md.chain.protein import (
     DEFAULT,
     Native,
     contact_map,

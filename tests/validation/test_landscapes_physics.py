@@ -9,10 +9,10 @@ from scipy.optimize import brentq, root
 from scipy.sparse.linalg import spsolve
 
 from simulators.double_well_escape import DoubleWellEscape
-from simulators.md import escape, surface
+from simulators.md.landscapes import escape, surface
+from simulators.md.landscapes.newton import POTENTIALS
 from simulators.md.laws import landscapes
 from simulators.md.laws.landscapes import mueller_brown
-from simulators.md.newton import POTENTIALS
 from simulators.md.random import NOISE, four_gaussians
 from simulators.md.vector import lanes, load, on_vectors, store
 from simulators.mueller_brown import MuellerBrown

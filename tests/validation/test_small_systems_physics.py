@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 
 from simulators.charged_sphere import ChargedSphere
 from simulators.lj_cluster import LjCluster
-from simulators.md.cluster import advance, cluster, positions
-from simulators.md.cluster_replicas import Plan, System, place
+from simulators.md.cluster.replicas import Plan, System, place
+from simulators.md.cluster.run import advance, cluster, positions
 from simulators.md.laws.lennard_jones import end
 from simulators.md.sphere.forces import build
 from simulators.md.sphere.run import energies

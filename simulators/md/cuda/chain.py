@@ -1,6 +1,6 @@
 """Kernels of Go chains of up to `MOST` beads: a block of threads to a replica, a thread to a bead.
 
-Laws, integrator, random numbers and looks are the CPU's (`simulators.md.chain`, `chain_dynamics`), in float32
+Laws, integrator, random numbers and looks are the CPU's (`simulators.md.chain`), in float32
 but for sums over time and superposition; sums over beads are taken in another order, so that two trajectories
 part as float32 rounds.
 
@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda
 
-from simulators.md.chain import SKIN
-from simulators.md.chain_dynamics import (
+from simulators.md.chain.dynamics import (
     CONTACTS,
     GYRATION,
     KINETIC,
@@ -31,11 +30,12 @@ from simulators.md.chain_dynamics import (
     RMSD,
     overlap,
 )
+from simulators.md.chain.forces import SKIN
+from simulators.md.chain.protein import FORMED
 from simulators.md.cuda.arithmetic import SIMULATED, device, finite, fma, kernel, on_device, sqrt, word
 from simulators.md.cuda.block import block_sum
 from simulators.md.laws import chain as laws
 from simulators.md.laws.random import four_gaussians
-from simulators.md.protein import FORMED
 
 ROOMS = {32: (32, 32), 128: (128, 8), 512: (256, 4)}
 """Beads that there is room for -> most threads of a block, and blocks to a multiprocessor (64 registers)."""
@@ -72,7 +72,7 @@ class Chain(NamedTuple):
     """The structure, on the card; the same for all replicas.
 
     Args:
-        bonds, angles, torsions: as in `simulators.md.chain.Model`.
+        bonds, angles, torsions: as in `simulators.md.chain.forces.Model`.
         partners: uint16 array (most * beads,): native partners of each bead, in the order of their numbers;
             beads side by side.
         squares: float32 array (most * beads,): squares of their native distances.

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from simulators.batch.keeping import Keeper
 from simulators.contract import InvalidInputError
-from simulators.md.chain import BEAD
+from simulators.md.chain.folding import Chains
+from simulators.md.chain.forces import BEAD
+from simulators.md.chain.protein import Native
 from simulators.md.cuda.batch import Stretches
 from simulators.md.cuda.chain import ADVANCE, CONSTANTS, MOST, ROOMS, Batch, Chain
 from simulators.md.cuda.device import launch, threads_per_block
-from simulators.md.folding import Chains
-from simulators.md.protein import Native
 from simulators.md.statistics import BLOCKS
 from simulators.md.vector import LANES
 

@@ -29,7 +29,7 @@ CONSTANTS = np.dtype(
     ],
     align=True,
 )
-"""A replica's numbers, as in `simulators.md.cluster.Cluster`; ``kappa_square`` makes squares of words those
+"""A replica's numbers, as in `cluster.run.Cluster`; ``kappa_square`` makes squares of words those
 of lengths."""
 
 
@@ -87,7 +87,7 @@ def _forces(words, first, end, x, y, z, me, kappa_square, cutoff_square, slope):
 
 @device
 def _turned_back(c, x, y, z, vx, vy, vz, fx, fy, fz):
-    """Velocities of a particle, reflected if it has left the sphere (`simulators.md.cluster._reflect`)."""
+    """Velocities of a particle, reflected if it has left the sphere (`cluster.run._reflect`)."""
     ax, ay, az = np.float64(x), np.float64(y), np.float64(z)
     square = ax * ax + ay * ay + az * az
     if square > c.radius * c.radius:

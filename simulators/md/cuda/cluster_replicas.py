@@ -10,7 +10,7 @@ import numpy as np
 from numba import cuda
 
 from simulators.batch.keeping import Keeper
-from simulators.md.cluster_replicas import Replicas
+from simulators.md.cluster.replicas import Replicas
 from simulators.md.cuda.batch import Stretches
 from simulators.md.cuda.cluster import CONSTANTS, THREADS, Batch, advance
 from simulators.md.cuda.device import WARP, launch
@@ -63,7 +63,7 @@ class ClustersOnCard:
         self.launch(last - first)
 
     def run(self, report: Callable[[float], None], step: int = 0) -> None:
-        """All steps from this one on, with looks as of `simulators.md.cluster_replicas.Replicas.run`."""
+        """All steps from this one on, with looks as of `simulators.md.cluster.replicas.Replicas.run`."""
         plan, stretches = self.groups[0].plan, Stretches()
         steps = plan.interval * plan.points
         while True:

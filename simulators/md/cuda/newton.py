@@ -1,4 +1,4 @@
-"""Kernels of single particles, a thread to each, in float64 like the CPU's (`simulators.md.newton`)."""
+"""Kernels of single particles, a thread to each, in float64 like the CPU's (`landscapes.newton`)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numba import cuda
 
 from simulators.md.arithmetic import Law, rebound
+from simulators.md.landscapes.newton import POTENTIALS
 from simulators.md.laws import landscapes
-from simulators.md.newton import POTENTIALS
 
 THREADS = 64
 """Particles to a block."""
@@ -20,7 +20,7 @@ AT_TURN = 3
 
 
 class Flight(NamedTuple):
-    """Particles on the card, arrays (particles,) as in `simulators.md.newton.Particles`."""
+    """Particles on the card, arrays (particles,) as in `simulators.md.landscapes.newton.Particles`."""
 
     x: Any
     w: Any

@@ -10,7 +10,6 @@ import numpy as np
 from numba import cuda
 
 from simulators.batch.keeping import Keeper
-from simulators.md import escape, surface
 from simulators.md.cuda.batch import Stretches
 from simulators.md.cuda.device import launch
 from simulators.md.cuda.walkers import (
@@ -21,6 +20,7 @@ from simulators.md.cuda.walkers import (
     advance_escape,
     advance_surface,
 )
+from simulators.md.landscapes import escape, surface
 
 SURFACE_BYTES = 64
 """Memory on the card for a walker on the surface."""
@@ -58,7 +58,7 @@ class SurfaceOnCard:
         launch(advance_surface, _blocks(self._n), THREADS, self._card, dt, first, last)
 
     def run(self, report: Callable[[float], None], first: int) -> None:
-        """From a step to the end, with looks at the steps of `simulators.md.surface.Replicas.run`."""
+        """From a step to the end, with looks at the steps of `landscapes.surface.Replicas.run`."""
         plan, stretches, step = self.groups[0].plan, Stretches(), first
         for group, keepers in zip(self.groups, self.keepers, strict=True):
             group._visit(keepers, step)

@@ -1,7 +1,7 @@
 """Kernels of walkers in one or two dimensions: a thread to a walker, whose state stays in registers.
 
-The constants, laws, random numbers and sums are those of the CPU's kernels (`simulators.md.escape` and
-`simulators.md.surface`); nothing is summed over threads.
+The constants, laws, random numbers and sums are those of the CPU's kernels (`landscapes.escape` and
+`landscapes.surface`); nothing is summed over threads.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import numpy as np
 from numba import cuda
 
 from simulators.md.cuda.arithmetic import device, fma, kernel, on_device, word
-from simulators.md.laws import landscapes
-from simulators.md.laws.random import four_gaussians
-from simulators.md.surface import (
+from simulators.md.landscapes.surface import (
     ACROSS_A,
     ACROSS_B,
     CORE,
@@ -23,6 +21,8 @@ from simulators.md.surface import (
     SADDLE_A,
     SADDLE_B,
 )
+from simulators.md.laws import landscapes
+from simulators.md.laws.random import four_gaussians
 
 THREADS = 128
 """Walkers to a block."""
@@ -42,7 +42,7 @@ def _gaussians(who, step, purpose, key0, key1):
 
 
 class Surface(NamedTuple):
-    """Walkers on the card, one to a replica; arrays as in `simulators.md.surface.Walkers` and `Tally`.
+    """Walkers on the card, one to a replica; arrays as in `landscapes.surface.Walkers` and `Tally`.
 
     Args:
         x, y, px, py, kick: float32 arrays (replicas,).
@@ -140,7 +140,7 @@ class Escape(NamedTuple):
 
     Args:
         motion: array (replicas,) of `MOTION`.
-        x, v: float32 arrays (replicas, walkers), as in `simulators.md.escape.advance`.
+        x, v: float32 arrays (replicas, walkers), as in `simulators.md.landscapes.escape.advance`.
         passages: int64 array (replicas, walkers).
         step: int64 array (replicas,): the next step of each, which a launch leaves as it is.
     """
@@ -159,14 +159,14 @@ MOTION = np.dtype(
     ],
     align=True,
 )
-"""A replica's `simulators.md.escape.Motion`."""
+"""A replica's `simulators.md.landscapes.escape.Motion`."""
 
 
 @kernel(THREADS, _BLOCKS)
 def advance_escape(walkers, last):
     """Steps of all walkers, from the one that each replica is at to ``last`` - 1.
 
-    With a drift of zero a walker has no inertia (`simulators.md.escape.diffusive_step`).
+    With a drift of zero a walker has no inertia (`simulators.md.landscapes.escape.diffusive_step`).
 
     Args:
         walkers: an `Escape` on the card, advanced in place.

@@ -8,11 +8,11 @@ import pytest
 from simulators.batch.keeping import IdentifiedKeep, open_keeper
 from simulators.contract import Frame, InvalidInputError
 from simulators.go_protein import GoProtein
-from simulators.md.chain import SKIN
+from simulators.md.chain.folding import Chains, Plan
+from simulators.md.chain.forces import SKIN
+from simulators.md.chain.protein import DEFAULT, Native, read_calphas
 from simulators.md.cuda import chain_replicas
 from simulators.md.cuda.chain_replicas import ChainsOnCard
-from simulators.md.folding import Chains, Plan
-from simulators.md.protein import DEFAULT, Native, read_calphas
 from simulators.md.vector import LANES
 
 SHORT = Native(read_calphas(DEFAULT)[14:24])

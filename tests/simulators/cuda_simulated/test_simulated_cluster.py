@@ -5,7 +5,7 @@ import pytest
 
 from simulators.contract import Keep
 from simulators.lj_cluster import LjCluster
-from simulators.md.cluster_replicas import Replicas, System
+from simulators.md.cluster.replicas import Replicas, System
 from simulators.md.cuda import cluster_replicas
 from simulators.md.cuda.cluster_replicas import ClustersOnCard
 from simulators.md.vector import LANES

@@ -6,9 +6,9 @@ import pytest
 from simulators.batch.keeping import open_keeper
 from simulators.contract import Frame, Keep
 from simulators.double_well_escape import DoubleWellEscape
-from simulators.md import escape, surface
 from simulators.md.cuda import walker_replicas
 from simulators.md.cuda.walker_replicas import EscapeOnCard, SurfaceOnCard
+from simulators.md.landscapes import escape, surface
 from simulators.mueller_brown import MuellerBrown
 
 SEEDS = np.array([3, 4], np.uint64)

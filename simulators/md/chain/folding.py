@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from simulators.batch.keeping import Arrays, Keeper
 from simulators.contract import Failure, Frame, InvalidInputError
-from simulators.md.chain import BEAD, State, forces, model, room
-from simulators.md.chain_dynamics import (
+from simulators.md.chain.dynamics import (
     CONTACTS,
     GYRATION,
     KINETIC,
@@ -25,7 +24,8 @@ from simulators.md.chain_dynamics import (
     advance,
     thermalise,
 )
-from simulators.md.protein import Native, native_contacts, radius_of_gyration, rmsd
+from simulators.md.chain.forces import BEAD, State, forces, model, room
+from simulators.md.chain.protein import Native, native_contacts, radius_of_gyration, rmsd
 from simulators.md.random import split_seeds
 from simulators.md.statistics import BLOCKS, blocked, counted
 from simulators.md.vector import LANES, aligned

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.md.chain.protein import Native
 from simulators.md.laws import chain as laws
-from simulators.md.protein import Native
 from simulators.md.vector import (
     LANES,
     aligned,

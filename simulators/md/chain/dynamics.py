@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.md.chain import BEAD, Floats, Ints, all_forces, apart, list_is_stale, list_pairs
-from simulators.md.protein import FORMED
+from simulators.md.chain.forces import BEAD, Floats, Ints, all_forces, apart, list_is_stale, list_pairs
+from simulators.md.chain.protein import FORMED
 from simulators.md.random import NOISE, VELOCITIES, eight_gaussians, four_gaussians
 from simulators.md.vector import (
     LANES,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simulators.batch.keeping import Keeper
 from simulators.contract import Failure, Frame, InvalidInputError, ReplicaError
-from simulators.md.cluster import Cluster, advance, cluster, look, positions, refresh, velocities
+from simulators.md.cluster.run import Cluster, advance, cluster, look, positions, refresh, velocities
 from simulators.md.laws.lennard_jones import End, end
 from simulators.md.statistics import BLOCKS, blocked, counted
 from simulators.md.vector import LANES

@@ -1,0 +1,1 @@
+"""A few Lennard-Jones particles: forces and dynamics, and sixteen replicas at a time."""

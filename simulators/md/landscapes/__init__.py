@@ -1,0 +1,1 @@
+"""A particle or two dimensions: deterministic flights, walkers on a surface, escape over a barrier."""
