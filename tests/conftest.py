@@ -4,7 +4,9 @@ import pytest
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
     for item in items:
         # Each of these is a process of its own for up to a minute, and shares nothing with the others.
         alone = item.path.name == "test_cuda_simulated.py"
