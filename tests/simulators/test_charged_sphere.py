@@ -139,7 +139,9 @@ def test_harmonics_obey_the_addition_theorem(seed, degree):
     cosine = position @ position.T / np.outer(r, r)
     for n in range(degree + 2):
         scaled = values[degrees == n] * r ** (n + 1)
-        np.testing.assert_allclose(scaled.T @ scaled, eval_legendre(n, cosine), atol=1e-6 * (n + 2))
+        # It grows as n², as that of a three-term recursion: of thousands of sets, at most 0.8 of this.
+        rounding = np.finfo(np.float32).eps * (n + 2) ** 2
+        np.testing.assert_allclose(scaled.T @ scaled, eval_legendre(n, cosine), atol=2 * rounding)
 
 
 @pytest.mark.parametrize("degree", [1, 2, 10])
