@@ -1,6 +1,18 @@
-"""Which tests run on one worker: those of a file, which share fixtures and compiled kernels."""
+"""Which tests run on one worker (those of a file, which share fixtures and compiled kernels), and which
+examples hypothesis draws: the same in every run, so that a failure is the change's and never chance's.
+
+`pytest --hypothesis-profile=chance` draws others, new ones in every run.
+"""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's doing, not the code's.
+for profile, same in {"same": True, "chance": False}.items():
+    settings.register_profile(
+        profile, derandomize=same, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile("same")  # --hypothesis-profile is read after this, and so has the last word
 
 
 @pytest.hookimpl(tryfirst=True)

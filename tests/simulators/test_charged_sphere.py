@@ -130,7 +130,7 @@ def values_at(constants, position):
     return values.reshape(constants.size, 16).astype(float)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**30), degree=st.integers(1, 16))
 def test_harmonics_obey_the_addition_theorem(seed, degree):
     position, constants = places(16, seed, 1.05, 9.0), harmonics(degree)

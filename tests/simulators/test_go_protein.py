@@ -53,7 +53,7 @@ def folded(rng, beads):
             return native
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(5, 9))
 def test_forces_are_minus_the_gradient_of_the_energy(seed, beads):
     rng = np.random.default_rng(seed)

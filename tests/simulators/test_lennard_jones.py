@@ -101,7 +101,7 @@ SYSTEMS = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SYSTEMS)
 def test_forces_energies_and_lists_agree_with_all_pairs(system):
     particles, density, cutoff, truncation, seed = system
@@ -135,7 +135,7 @@ def test_forces_energies_and_lists_agree_with_all_pairs(system):
         assert set(others) <= set(np.flatnonzero(away < cutoff + INNER_SKIN + 1e-5))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(-5, 5), st.integers(0, 2**31))
 def test_places_wrap_around(turns, seed):
     it = replica(particles=40, cutoff=1.5)

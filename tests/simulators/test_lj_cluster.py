@@ -66,7 +66,7 @@ def forces_of(system):
     return system.force.reshape(-1, 3, 16).astype(float) * system.kappa
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**40), particles=st.integers(2, 16), truncation=st.sampled_from(TRUNCATIONS))
 def test_forces_and_energies_are_those_of_double_precision(seed, particles, truncation):
     where = placed(seed, particles)

@@ -317,7 +317,7 @@ def test_teams_have_to_fit():
 
 
 @given(st.integers(1, 9), st.integers(1, 40), st.integers(0, 2**31))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tiles_hold_each_pair_once(ranks, blocks, seed):
     edges = np.sort(np.random.default_rng(seed).integers(1, ranks + blocks, ranks + 1)) * 16
     edges[0], lanes = 0, int(edges[-1])
@@ -386,7 +386,7 @@ def test_a_team_of_a_fluid_fails_like_one(tmp_path, nobody_left):
 
 
 @given(st.lists(st.integers(1, 4), min_size=3, max_size=3), st.floats(0.01, 0.4), st.integers(0, 2**31))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_boxes_hold_all_and_know_who_is_near(across, reach, seed):
     boxes = Boxes(across)
     rows = np.random.default_rng(seed).integers(-(2**31), 2**31, (200, 4)).astype(np.int32)

@@ -82,7 +82,7 @@ def test_the_trajectory_is_the_textbook_one(potential):
     np.testing.assert_allclose(centres, 0.004 * np.arange(1, 301), rtol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(1, 10), st.floats(1, 10), st.floats(0.1, 10))
 def test_verlets_oscillator_is_a_cosine_of_its_own_frequency(mass, stiffness, start):
     """``w' = (2 / dt) asin(w dt / 2)``: the shadow of the harmonic oscillator is harmonic."""
