@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 
-from simulators.batch.keeping import Arrays, Keeper
+from simulators.batch.keeping import Keeper
+from simulators.batch.replica_files import Arrays
 from simulators.batch.simulator import BatchSimulator
 from simulators.contract import Frame, Keep, Observations, Progress
 from simulators.contract.simulator import Array, Seeds

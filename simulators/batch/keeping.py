@@ -2,21 +2,12 @@
 
 A checkpoint says how many frames and rows were on disk when it was written. A replica that goes on from it
 first cuts its files back to those, so that they come out as if it had never been interrupted.
-
-Files belong to one simulation: NAME.about.json, written before them, and every checkpoint say to which. Where
-it is one of another seed, other inputs, another configuration or version, a batch is refused before it runs.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import uuid
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -24,114 +15,10 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulators.batch.ownership import checkpoints, identity_of
+from simulators.batch.replica_files import Arrays, Files, write_checkpoint
 from simulators.batch.trajectories import Particles, cut_frames, gsd_hoomd, new_trajectory, to_gsd
-from simulators.contract import Frame, InvalidInputError, Keep, Simulator, SimulatorError
-from simulators.contract.simulator import Array, Seeds
-
-Arrays = dict[str, NDArray[Any]]
-
-_ABOUT = "about this checkpoint"
-"""The entry of a checkpoint that is the keeper's own: JSON, as bytes."""
-_TORN = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
-"""What reading a file that was cut short may raise."""
-
-
-@dataclass(frozen=True)
-class IdentifiedKeep(Keep):
-    """A `Keep` that knows whose files they are.
-
-    Args:
-        identities: one for each replica, all that its numbers and files depend on, as JSON.
-    """
-
-    identities: tuple[str, ...] = ()
-
-    def part(self, indices: Sequence[int]) -> IdentifiedKeep:
-        """The same for these replicas of the batch alone, in this order."""
-        return replace(
-            self,
-            names=tuple(self.names[k] for k in indices),
-            identities=tuple(self.identities[k] for k in indices),
-            starts={new: self.starts[old] for new, old in enumerate(indices) if old in self.starts},
-        )
-
-
-def identified(simulator: Simulator, inputs: Array, seeds: Seeds, keep: Keep | None) -> IdentifiedKeep | None:
-    """Check all that a batch may stumble over before any of it runs, and make the folder.
-
-    Args:
-        simulator: that the batch is for.
-        inputs: array (replicas, inputs).
-        seeds: array (replicas,).
-        keep: as for `Simulator.run`.
-
-    Raises:
-        InvalidInputError: asks for what the simulator does not keep, or names no files.
-        SimulatorError: gsd is missing, or there are files of another simulation.
-    """
-    if keep is None:
-        return None
-    _check(simulator, len(seeds), keep)
-    keep.folder.mkdir(parents=True, exist_ok=True)
-    configuration = simulator.model_dump(mode="json")
-    configuration.pop("ranks", None)  # wherever the replica runs, its numbers are the same
-    if configuration.get("backend") == "mpi":
-        configuration["backend"] = "cpu"
-    names = [parameter.name for parameter in simulator.inputs]
-    identities = []
-    for index, seed in enumerate(np.asarray(seeds).tolist()):
-        identity = {
-            "kind": configuration["kind"],
-            "version": simulator.version,
-            **{name: value for name, value in configuration.items() if name != "kind"},
-            **dict(zip(names, np.asarray(inputs[index], dtype=float).tolist(), strict=True)),
-            "seed": seed,
-            "frames": keep.frames,
-            "series": keep.series,
-            "start": _digest(keep.starts.get(index)),
-        }
-        identities.append(json.dumps(identity))
-    fields = {name: getattr(keep, name) for name in Keep.__dataclass_fields__}
-    known = IdentifiedKeep(**fields, identities=tuple(identities))
-    if (keep.frames, keep.series, keep.checkpoint) != (None, None, None):
-        for index in range(len(seeds)):
-            _refuse_files_of_others(known, index)
-        for index in range(len(seeds)):
-            _sign(known, index)
-    return known
-
-
-def _check(simulator: Simulator, replicas: int, keep: Keep) -> None:
-    if len(keep.names) != replicas or len(set(keep.names)) != replicas:
-        raise InvalidInputError(
-            "names", len(set(keep.names)), f"for {replicas} replicas", "a name of its own for each replica"
-        )
-    for name in keep.names:
-        if name in ("", ".", "..") or Path(name).name != name:
-            raise InvalidInputError("names", repr(name), "not the name of a file", "names without a folder")
-    supported = ", ".join(sorted(simulator.keeps)) or "nothing"
-    for what in ("frames", "series", "checkpoint"):
-        every = getattr(keep, what)
-        if every is None:
-            continue
-        if what not in simulator.keeps:
-            raise InvalidInputError(what, every, f"not kept by {simulator.kind}", supported)
-        if every < 1:
-            raise InvalidInputError(what, every, "not a number of steps", "1 or more")
-    if keep.starts and "start" not in simulator.keeps:
-        raise InvalidInputError("start", "(a frame)", f"not taken by {simulator.kind}", supported)
-    if keep.frames is not None:
-        gsd_hoomd()
-
-
-def _digest(frame: Frame | None) -> str | None:
-    """What tells one starting state from another."""
-    if frame is None:
-        return None
-    digest = hashlib.sha256()
-    for array in (frame.position, frame.box, frame.velocity):
-        digest.update(b"none" if array is None else np.asarray(array, dtype=float).tobytes())
-    return digest.hexdigest()[:16]
+from simulators.contract import Frame, Keep
 
 
 def open_keeper(
@@ -188,8 +75,8 @@ class Keeper:
         if keep is None:
             return
         self._every = {name: getattr(keep, name) for name in self._every}
-        self._identity = _identity(keep, index)
-        self._files = _Files(keep.folder, keep.names[index])
+        self._identity = identity_of(keep, index)
+        self._files = Files(keep.folder, keep.names[index])
         self.start = keep.starts.get(index)
         if keep.frames is not None:
             gsd_hoomd()
@@ -198,7 +85,7 @@ class Keeper:
 
     def _go_on(self, keep: Keep, index: int) -> None:
         """Find the newest checkpoint that the files on disk reach to, and cut them back to it."""
-        for about, arrays in _checkpoints(keep, index):
+        for about, arrays in checkpoints(keep, index):
             frames, rows, step = about["frames"], about["rows"], about["step"]
             series_end = _end_of_rows(self._files.series, rows) if rows else 0
             if series_end is None or (frames and not cut_frames(self._files.trajectory, frames)):
@@ -298,14 +185,7 @@ class Keeper:
             return
         self._flush()
         about = {"identity": self._identity, "step": step, "frames": self._frames, "rows": self._rows}
-        entry = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        with open(self._files.unfinished, "wb") as file:
-            np.savez(file, allow_pickle=False, **{_ABOUT: entry}, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        if self._files.checkpoint.exists():
-            os.replace(self._files.checkpoint, self._files.previous)
-        os.replace(self._files.unfinished, self._files.checkpoint)
+        write_checkpoint(self._files, about, arrays)
 
     def _flush(self) -> None:
         if self._trajectory is not None:
@@ -321,123 +201,6 @@ class Keeper:
             self._series.close()
         self._trajectory = self._series = None
         self._every = dict.fromkeys(self._every)
-
-
-# Whose files they are ----------------------------------------------------------------------------
-
-
-class _Files:
-    """Paths of one replica's files."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.trajectory = folder / f"{name}.gsd"
-        self.series = folder / f"{name}.csv"
-        self.checkpoint = folder / f"{name}.checkpoint.npz"
-        self.previous = folder / f"{name}.checkpoint.previous.npz"
-        self.unfinished = folder / f"{name}.checkpoint.unfinished"
-        self.about = folder / f"{name}.about.json"
-
-    def there(self) -> list[Path]:
-        """Those that hold something of a simulation."""
-        return [p for p in (self.trajectory, self.series, self.checkpoint, self.previous) if p.exists()]
-
-
-def _identity(keep: Keep, index: int) -> str:
-    return keep.identities[index] if isinstance(keep, IdentifiedKeep) else "{}"
-
-
-def _refuse_files_of_others(keep: IdentifiedKeep, index: int) -> None:
-    """Refuse a replica that would write over what is not its own, or go on from it.
-
-    Raises:
-        SimulatorError: files are there of another simulation, or of nobody knows which.
-    """
-    files = _Files(keep.folder, keep.names[index])
-    if not (there := files.there()):
-        return
-    owner = _signed(files)
-    if owner is not None:
-        _refuse_others(files, there[0], owner, keep.identities[index])
-    if _checkpoints(keep, index, about_only=True) or owner is not None:
-        return
-    kept = {files.trajectory: keep.frames, files.series: keep.series, files.checkpoint: keep.checkpoint}
-    for path, every in kept.items():
-        if every is not None and path.exists():
-            raise SimulatorError(
-                f"{path} exists, and nothing beside it says of which simulation: "
-                "keep files in another folder, or remove it"
-            )
-
-
-def _signed(files: _Files) -> str | None:
-    """The identity in NAME.about.json, ``None`` where there is none."""
-    try:
-        identity = files.about.read_text("utf-8").strip()
-        return identity if isinstance(json.loads(identity), dict) else None
-    except (OSError, ValueError):
-        return None
-
-
-def _sign(keep: IdentifiedKeep, index: int) -> None:
-    """Write NAME.about.json: before any other file, so that none is ever without its owner."""
-    files = _Files(keep.folder, keep.names[index])
-    if _signed(files) == keep.identities[index]:
-        return
-    # Ranks of a program that mpiexec started do this at the same time.
-    unfinished = files.about.with_name(f"{files.about.name}.{uuid.uuid4().hex}.unfinished")
-    with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
-        file.write(keep.identities[index] + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, files.about)
-
-
-def _refuse_others(files: _Files, path: Path, theirs: str, ours: str) -> None:
-    if theirs == ours:
-        return
-    there, here = json.loads(theirs), json.loads(ours)
-    if there.get("kind") != here.get("kind"):
-        whose = f"another kind of simulation ({there.get('kind')}, not {here.get('kind')})"
-    else:
-        differences = [
-            f"{name} = {there.get(name)} in it and {here.get(name)} now"
-            for name in dict.fromkeys([*there, *here])
-            if there.get(name) != here.get(name)
-        ]
-        whose = f"another simulation ({'; '.join(differences)})"
-    names = ", ".join(found.name for found in files.there())
-    raise SimulatorError(f"{path} is of {whose}: keep files in another folder, or remove {names}")
-
-
-# Checkpoints -------------------------------------------------------------------------------------
-
-
-def _read(path: Path, about_only: bool) -> tuple[dict[str, Any], Arrays]:
-    # numpy leaves a torn file open unless it is opened here.
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-        about: dict[str, Any] = json.loads(stored[_ABOUT].tobytes())
-        wanted = [] if about_only else [name for name in stored.files if name != _ABOUT]
-        return about, {name: stored[name] for name in wanted}
-
-
-def _checkpoints(keep: Keep, index: int, about_only: bool = False) -> list[tuple[dict[str, Any], Arrays]]:
-    """The readable checkpoints of a replica, the newest first.
-
-    Raises:
-        SimulatorError: one of them is of another simulation.
-    """
-    files, found = _Files(keep.folder, keep.names[index]), []
-    for path in (files.checkpoint, files.previous):
-        try:
-            about, arrays = _read(path, about_only)
-        except _TORN:
-            continue
-        _refuse_others(files, path, about["identity"], _identity(keep, index))
-        found.append((about, arrays))
-    return found
-
-
-# Series ------------------------------------------------------------------------------------------
 
 
 def _end_of_rows(path: Path, rows: int) -> int | None:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.batch.decomposed import DecomposedSimulator
-from simulators.batch.keeping import IdentifiedKeep
+from simulators.batch.ownership import IdentifiedKeep
 from simulators.batch.process import run_command
 from simulators.batch.simulator import BatchSimulator
 from simulators.contract import InvalidInputError, Keep, Observations, Progress, SimulatorError

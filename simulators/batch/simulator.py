@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from simulators.batch.keeping import identified
+from simulators.batch.ownership import identified
 from simulators.contract import Keep, Observations, Progress, Simulator
 from simulators.contract.simulator import Array, Seeds
 

@@ -17,7 +17,8 @@ import pytest
 import slit_reference
 
 from simulators import InvalidInputError, SimulatorError
-from simulators.batch.keeping import identified, open_keeper
+from simulators.batch.keeping import open_keeper
+from simulators.batch.ownership import identified
 from simulators.batch.simulator import BatchSimulator
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep, Output, Parameter

@@ -10,7 +10,8 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.batch.keeping import Arrays, Keeper
+from simulators.batch.keeping import Keeper
+from simulators.batch.replica_files import Arrays
 from simulators.contract import Failure, Frame, InvalidInputError
 from simulators.md.chain.dynamics import (
     CONTACTS,

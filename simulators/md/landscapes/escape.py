@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.batch.keeping import Arrays, Keeper, open_keeper
+from simulators.batch.keeping import Keeper, open_keeper
+from simulators.batch.replica_files import Arrays
 from simulators.contract import Frame
 from simulators.md.laws import landscapes
 from simulators.md.random import NOISE, VELOCITIES, four_gaussians, split_seeds

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.batch.keeping import Arrays, Keeper
+from simulators.batch.keeping import Keeper
+from simulators.batch.replica_files import Arrays
 from simulators.contract import Failure, Frame, InvalidInputError
 from simulators.md.laws import landscapes
 from simulators.md.random import NOISE, four_gaussians, split_seeds

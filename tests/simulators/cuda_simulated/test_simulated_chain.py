@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulators.batch.keeping import IdentifiedKeep, open_keeper
+from simulators.batch.keeping import open_keeper
+from simulators.batch.ownership import IdentifiedKeep
 from simulators.contract import Frame, InvalidInputError
 from simulators.go_protein import GoProtein
 from simulators.md.chain.folding import Chains, Plan

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulators.batch.keeping import IdentifiedKeep, open_keeper
+from simulators.batch.keeping import open_keeper
+from simulators.batch.ownership import IdentifiedKeep
 from simulators.lennard_jones import LennardJones
 from simulators.md.cuda import fluid_cells, fluid_motion, fluid_replicas
 from simulators.md.cuda.fluid_motion import InBlocks, InCells

@@ -155,7 +155,7 @@ def test_a_run_that_is_continued_gives_the_same_bits(tmp_path):
 
 
 def IdentifiedFor(folder):  # noqa: N802
-    from simulators.batch.keeping import IdentifiedKeep
+    from simulators.batch.ownership import IdentifiedKeep
 
     keep = Keep(folder, ("a",), checkpoint=3)
     return IdentifiedKeep(**vars(keep), identities=("{}",))
