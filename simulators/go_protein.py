@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from simulators.batch.keeping import Keeper, open_keeper
+from simulators.batch.keeping import Keeper, abreast, open_keeper
 from simulators.batch.simulator import BACKEND, BatchSimulator
 from simulators.batch.threads import over_threads
 from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
@@ -220,20 +220,16 @@ class GoProtein(BatchSimulator):
 
         temperatures = [row["temperature"] for row in self.rows(inputs)]
         found = {k: keeper.resume() for k, keeper in keepers.items()}
-        for step in sorted({at[0] if at else 0 for at in found.values()}):
-            alike = [k for k, at in found.items() if (at[0] if at else 0) == step]
-            for first in range(0, len(alike), self.together):
-                members = alike[first : first + self.together]
-                chains = Chains(
-                    plan,
-                    [temperatures[k] for k in members],
-                    seeds[members],
-                    [keepers[k].start for k in members],
-                )
-                saved = [at[1] for k in members if (at := found[k]) is not None]
-                if saved:
-                    chains.load(step, saved)
-                yield members, chains
+        for step, members, saved in abreast(found, self.together):
+            chains = Chains(
+                plan,
+                [temperatures[k] for k in members],
+                seeds[members],
+                [keepers[k].start for k in members],
+            )
+            if saved:
+                chains.load(step, saved)
+            yield members, chains
 
     def _plan(self) -> Plan:
         from simulators.md.chain.folding import Plan

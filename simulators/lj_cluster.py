@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from simulators.batch.keeping import Keeper, open_keeper
+from simulators.batch.keeping import Keeper, abreast, open_keeper
 from simulators.batch.simulator import BACKEND, BatchSimulator
 from simulators.batch.threads import over_threads
 from simulators.contract import Coordinate, InvalidInputError, Keep, Observations, Output, Parameter, Progress
@@ -257,15 +257,11 @@ class LjCluster(BatchSimulator):
         from simulators.md.cluster.replicas import Replicas
 
         found = {k: keepers[k].resume() if k in keepers else None for k in indices}
-        for step in sorted({at[0] if at else 0 for at in found.values()}):
-            alike = [k for k, at in found.items() if (at[0] if at else 0) == step]
-            for first in range(0, len(alike), self.together):
-                members = alike[first : first + self.together]
-                replicas = Replicas(plan, [systems[k] for k in members])
-                saved = [at[1] for k in members if (at := found[k]) is not None]
-                if saved:
-                    replicas.restore(saved)
-                yield step, members, replicas
+        for step, members, saved in abreast(found, self.together):
+            replicas = Replicas(plan, [systems[k] for k in members])
+            if saved:
+                replicas.restore(saved)
+            yield step, members, replicas
 
     def _plan(self) -> Plan:
         from simulators.md.cluster.replicas import Plan

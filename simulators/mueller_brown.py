@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from simulators.batch.keeping import Keeper, abreast, open_keeper
 from simulators.batch.simulator import BACKEND, BatchSimulator
 from simulators.batch.threads import over_threads
 from simulators.contract import InvalidInputError, Keep, Observations, Output, Parameter, Progress
@@ -16,7 +17,6 @@ from simulators.contract.simulator import Array, Seeds
 from simulators.md.statistics import BLOCKS
 
 if TYPE_CHECKING:
-    from simulators.batch.keeping import Keeper
     from simulators.md.landscapes.surface import Replicas
 
 
@@ -73,7 +73,6 @@ class MuellerBrown(BatchSimulator):
         self, inputs: Array, seeds: Seeds, threads: int, progress: Progress | None, keep: Keep | None
     ) -> Observations:
         """Simulate a batch, sixteen replicas to a thread at a time."""
-        from simulators.batch.keeping import open_keeper
         from simulators.md.landscapes.surface import warm_up
 
         observations = self._begun(inputs, keep)
@@ -96,7 +95,6 @@ class MuellerBrown(BatchSimulator):
         from simulators.md.cuda.device import find_card
 
         card = find_card()
-        from simulators.batch.keeping import open_keeper
         from simulators.md.cuda.batch import parts
         from simulators.md.cuda.walker_replicas import SURFACE_BYTES, SurfaceOnCard
 
@@ -129,17 +127,13 @@ class MuellerBrown(BatchSimulator):
 
         start = {"a": MINIMUM_A, "b": MINIMUM_B}[self.start]
         plan = Plan(self.timestep, self.steps, self._equilibration_steps, start)
-        found = {k: keeper.resume() or (0, {}) for k, keeper in keepers.items()}
-        for step in sorted({at for at, _ in found.values()}):
-            alike = [k for k in found if found[k][0] == step]
-            for first in range(0, len(alike), self.together):
-                members = alike[first : first + self.together]
-                frames = [keepers[k].start for k in members]
-                replicas = Replicas(plan, inputs[members, 0], seeds[members], frames)
-                if step > 0:
-                    for lane, k in enumerate(members):
-                        replicas.restore(lane, found[k][1])
-                yield step, members, replicas
+        found = {k: keeper.resume() for k, keeper in keepers.items()}
+        for step, members, saved in abreast(found, self.together):
+            frames = [keepers[k].start for k in members]
+            replicas = Replicas(plan, inputs[members, 0], seeds[members], frames)
+            for lane, arrays in enumerate(saved):
+                replicas.restore(lane, arrays)
+            yield step, members, replicas
 
     @staticmethod
     def _write(observations: Observations, replicas: Replicas, members: list[int]) -> None:

@@ -7,7 +7,7 @@ first cuts its files back to those, so that they come out as if it had never bee
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -216,3 +216,23 @@ def _end_of_rows(path: Path, rows: int) -> int | None:
     except OSError:
         return None
     return end
+
+
+def abreast(
+    found: Mapping[int, tuple[int, Arrays] | None], together: int
+) -> Iterator[tuple[int, list[int], list[Arrays]]]:
+    """Replicas to be simulated side by side: lanes share their steps, hence where they go on from.
+
+    Args:
+        found: index in the batch -> what `Keeper.resume` gave.
+        together: the most to a group.
+
+    Yields:
+        a step, replicas that go on from it, and the arrays of their checkpoints: none at step 0.
+    """
+    steps = {index: checkpoint[0] if checkpoint else 0 for index, checkpoint in found.items()}
+    for step in sorted(set(steps.values())):
+        alike = [index for index in found if steps[index] == step]
+        for first in range(0, len(alike), together):
+            members = alike[first : first + together]
+            yield step, members, [checkpoint[1] for k in members if (checkpoint := found[k])]

@@ -17,7 +17,7 @@ import pytest
 import slit_reference
 
 from simulators import InvalidInputError, SimulatorError
-from simulators.batch.keeping import open_keeper
+from simulators.batch.keeping import abreast, open_keeper
 from simulators.batch.ownership import identified
 from simulators.batch.simulator import BatchSimulator
 from simulators.batch.trajectories import read_frame
@@ -158,6 +158,18 @@ def test_a_visit_makes_what_is_due_and_nothing_else(tmp_path):
     with open_keeper(keep_in(tmp_path), 0, STEPS) as keeper:
         step, arrays = keeper.resume()
         assert (step, arrays["b"].tolist()) == (20, [1, 1])
+
+
+def test_replicas_side_by_side_go_on_from_the_same_step():
+    late, later, latest = ({"x": np.array(k)} for k in range(3))
+    found = {3: (40, late), 4: None, 5: (20, later), 7: None, 8: (40, latest), 9: None}
+    assert list(abreast(found, 2)) == [
+        (0, [4, 7], []),
+        (0, [9], []),
+        (20, [5], [later]),
+        (40, [3, 8], [late, latest]),
+    ]
+    assert list(abreast({}, 16)) == []
 
 
 def test_files_are_on_disk_before_the_checkpoint_that_counts_them(tmp_path):
