@@ -12,6 +12,7 @@ A constant in a law is written ``real(3.0)``, since a bare one would be a float6
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
@@ -148,3 +149,13 @@ ARITHMETIC_FUNCTIONS = (
     *(real, fma, fnma, maximum, select, sqrt, reciprocal, rsqrt, exp, sin, cos, acos),
     *(word, multiply_high, to_float, to_float_unsigned, as_int, as_float),
 )
+
+
+def arithmetic_of(*namespaces: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes the place of each function of this module, for `rebound`: that of its name.
+
+    Args:
+        namespaces: name -> object; a name is looked up in the first that has it.
+    """
+    found = ChainMap(*(dict(namespace) for namespace in namespaces))
+    return {function.__name__: found[function.__name__] for function in ARITHMETIC_FUNCTIONS}

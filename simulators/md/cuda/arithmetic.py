@@ -16,7 +16,7 @@ import numpy as np
 from numba import cuda
 from numba.core import config
 
-from simulators.md.arithmetic import Law, rebound
+from simulators.md.arithmetic import Law, arithmetic_of, rebound
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether kernels run in numba's simulator."""
@@ -207,26 +207,7 @@ def finite(x):
     return (as_int(x) & np.int32(0x7F800000)) != np.int32(0x7F800000)
 
 
-_ARITHMETIC = {
-    "real": real,
-    "fma": fma,
-    "fnma": fnma,
-    "maximum": maximum,
-    "select": select,
-    "sqrt": sqrt,
-    "reciprocal": reciprocal,
-    "rsqrt": rsqrt,
-    "exp": exp,
-    "sin": sin,
-    "cos": cos,
-    "acos": acos,
-    "word": word,
-    "multiply_high": multiply_high,
-    "to_float": to_float,
-    "to_float_unsigned": to_float_unsigned,
-    "as_int": as_int,
-    "as_float": as_float,
-}
+_ARITHMETIC = arithmetic_of(globals())
 
 
 def on_device(law: Law) -> Any:

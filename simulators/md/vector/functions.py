@@ -8,22 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from simulators.md.arithmetic import ARITHMETIC_FUNCTIONS, rebound
+from simulators.md.arithmetic import ARITHMETIC_FUNCTIONS, arithmetic_of, rebound
+from simulators.md.vector import arithmetic
 from simulators.md.vector.arithmetic import (
     as_float,
     as_int,
     fma,
     fnma,
     maximum,
-    multiply_high,
     reciprocal_estimate,
     rsqrt_estimate,
     select,
     sqrt,
     to_float,
-    to_float_unsigned,
     to_int,
-    word,
 )
 from simulators.md.vector.memory import splat
 from simulators.md.vector.values import inline
@@ -113,26 +111,7 @@ def acos(x):
     return select(x < zero, splat(np.float32(math.pi)) - p, p)
 
 
-_ARITHMETIC = {
-    "real": real,
-    "fma": fma,
-    "fnma": fnma,
-    "maximum": maximum,
-    "select": select,
-    "sqrt": sqrt,
-    "reciprocal": reciprocal,
-    "rsqrt": rsqrt,
-    "exp": exp,
-    "sin": sin,
-    "cos": cos,
-    "acos": acos,
-    "word": word,
-    "multiply_high": multiply_high,
-    "to_float": to_float,
-    "to_float_unsigned": to_float_unsigned,
-    "as_int": as_int,
-    "as_float": as_float,
-}
+_ARITHMETIC = arithmetic_of(globals(), vars(arithmetic))
 
 
 def on_vectors(law: Callable[..., Any]) -> Any:
