@@ -186,8 +186,9 @@ class LennardJones(DecomposedSimulator):
             replica = Replica(self.plan(inputs), int(seeds[index]))
             return replica, replica.run(report, self._keeper(keep, index))
 
+        observations = self._begun(inputs, keep)
         warm_up()  # compiling is no part of any replica's cost
-        return self._batch(inputs, threads, progress, keep, one)
+        return self._batch(observations, inputs, threads, progress, one)
 
     def on_ranks(
         self,
@@ -206,8 +207,9 @@ class LennardJones(DecomposedSimulator):
                 ours = self._keeper(keep, index) if team.rank == 0 else None
                 return replica, replica.run(report, TeamKeeper(team, ours))
 
+        observations = self._begun(inputs, keep)
         warm_up()
-        observations = self._batch(inputs, 1, progress, keep, one)
+        self._batch(observations, inputs, 1, progress, one)
         observations.cpu_seconds = team.allreduce(observations.cpu_seconds)
         return observations
 
@@ -236,11 +238,11 @@ class LennardJones(DecomposedSimulator):
 
     def _begun(self, inputs: Array, keep: Keep | None) -> Observations:
         """Observations of a batch with nothing measured yet; refuses starts that do not fit."""
-        from simulators.md.fluid.replica import check_start
+        from simulators.md.fluid.placing import check_start
 
         rows, observations = self.rows(inputs), self.nothing_yet(inputs)
         for index, frame in (keep.starts if keep is not None else {}).items():
-            check_start(self.plan(rows[index]), frame)
+            check_start(frame, self.particles, self.side(rows[index]))
         observations.used["side"] = np.array([self.side(row) for row in rows])
         return observations
 
@@ -260,13 +262,13 @@ class LennardJones(DecomposedSimulator):
 
     def _batch(
         self,
+        observations: Observations,
         inputs: Array,
         threads: int,
         progress: Progress | None,
-        keep: Keep | None,
         run: Callable[[Mapping[str, float], int, Progress], tuple[Replica, Failure | None]],
     ) -> Observations:
-        rows, observations = self.rows(inputs), self._begun(inputs, keep)
+        rows = self.rows(inputs)
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices

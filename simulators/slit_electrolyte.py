@@ -200,8 +200,9 @@ class SlitElectrolyte(DecomposedSimulator):
             replica = Replica(self._plan(inputs), int(seeds[index]))
             return replica, replica.run(report, self._keeper(keep, index, inputs))
 
+        observations = self._begun(inputs, keep)
         warm_up()  # compiling is no part of any replica's cost
-        return self._batch(inputs, threads, progress, keep, one)
+        return self._batch(observations, inputs, threads, progress, one)
 
     def on_ranks(
         self,
@@ -220,20 +221,21 @@ class SlitElectrolyte(DecomposedSimulator):
                 ours = self._keeper(keep, index, inputs) if team.rank == 0 else None
                 return replica, replica.run(report, TeamKeeper(team, ours))
 
+        observations = self._begun(inputs, keep)
         warm_up()
-        observations = self._batch(inputs, 1, progress, keep, one)
+        self._batch(observations, inputs, 1, progress, one)
         observations.cpu_seconds = team.allreduce(observations.cpu_seconds)
         return observations
 
     def _batch(
         self,
+        observations: Observations,
         inputs: Array,
         threads: int,
         progress: Progress | None,
-        keep: Keep | None,
         run: Callable[[Mapping[str, float], int, Progress], tuple[Replica, Failure | None]],
     ) -> Observations:
-        rows, observations = self.rows(inputs), self._begun(inputs, keep)
+        rows = self.rows(inputs)
 
         def simulate(indices: list[int], report: Progress) -> None:
             (index,) = indices

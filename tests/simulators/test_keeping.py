@@ -627,7 +627,8 @@ def test_a_slit_starts_where_another_ended(tmp_path):
         (Frame(0, np.full((40, 3), np.nan)), "an ion outside the walls"),
     ],
 )
-def test_a_slit_refuses_a_start_of_another_kind(tmp_path, frame, said):
+def test_a_slit_refuses_a_start_of_another_kind(tmp_path, monkeypatch, frame, said):
+    monkeypatch.setattr("simulators.md.slit.replica.warm_up", pytest.fail)
     with pytest.raises(InvalidInputError, match=said):
         run_slit(slit(500), Keep(tmp_path, ("a",), starts={0: frame}))
 

@@ -13,7 +13,8 @@ from simulators import InvalidInputError
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Frame, Keep
 from simulators.lennard_jones import LennardJones
-from simulators.md.fluid.replica import INNER_SKIN, Replica, lattice
+from simulators.md.fluid.placing import lattice
+from simulators.md.fluid.replica import INNER_SKIN, Replica
 from simulators.md.fluid.run import Limits, advance, kick_rows
 from simulators.md.fluid.state import by_number, set_column
 from simulators.md.laws import lennard_jones as law
@@ -431,7 +432,8 @@ def test_a_start_is_where_it_begins(tmp_path):
     assert_allclose(first.velocity, velocity, atol=1e-5)
 
 
-def test_starts_that_do_not_fit_are_refused(tmp_path):
+def test_starts_that_do_not_fit_are_refused_before_anything_is_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr("simulators.md.fluid.replica.warm_up", pytest.fail)
     side = (100 / 0.8) ** (1 / 3)
     good = shaken(100, side, 5)
     bad = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.batch.keeping import Keeper, open_keeper
-from simulators.contract import Failure, Frame, InvalidInputError
+from simulators.contract import Failure, Frame
 from simulators.md.fluid.correlations import Tally
 from simulators.md.fluid.dynamics import Dynamics, dynamics
 from simulators.md.fluid.neighbours import make_cells, make_lists
 from simulators.md.fluid.pairs import pair_constants
+from simulators.md.fluid.placing import lattice
 from simulators.md.fluid.run import (
     DRIFT,
     FINE,
@@ -416,46 +416,6 @@ def slope(x: Array, y: Array) -> tuple[float, float]:
     """Slope of a straight line through points, and its standard error from their scatter."""
     (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
     return float(slope), float(np.sqrt(covariance[0, 0]))
-
-
-def lattice(particles: int, side: float, seed: int) -> Array:
-    """Particles on random sites of the cubic lattice with the farthest neighbours, array (particles, 3)."""
-    basis: dict[float, list[tuple[float, float, float]]] = {
-        1.0: [(0, 0, 0)],
-        math.sqrt(3) / 2: [(0, 0, 0), (0.5, 0.5, 0.5)],
-        math.sqrt(0.5): [(0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)],
-    }
-    choices: list[tuple[float, int, Array]] = []
-    for neighbour, offsets in basis.items():
-        cells = math.ceil(round((particles / len(offsets)) ** (1 / 3), 9))
-        choices.append((neighbour / cells, cells, np.array(offsets, dtype=float)))
-    _, cells, sites = max(choices, key=lambda choice: choice[0])
-    corners = np.array(list(itertools.product(range(cells), repeat=3)), dtype=float)
-    points: Array = (corners[:, None] + sites).reshape(-1, 3) / cells * side
-    # Raw words of a bit generator are the same in every version of numpy; its distributions are not.
-    words = np.random.Philox(key=seed).random_raw(len(points))
-    return points[np.argsort(words, kind="stable")[:particles]]
-
-
-def check_start(plan: Plan, frame: Frame) -> None:
-    """Refuse a frame that a replica of this plan cannot start from.
-
-    Raises:
-        InvalidInputError: other particles, another box, no numbers, two particles in one place.
-    """
-    if len(frame.position) != plan.particles:
-        given = f"{len(frame.position)} particles"
-        raise InvalidInputError("start", given, "not as many as `particles`", f"a frame of {plan.particles}")
-    if frame.box is not None and not np.allclose(frame.box, plan.side, rtol=1e-5):
-        given, wanted = " by ".join(f"{side:.6g}" for side in frame.box), f"a cube of {plan.side:.6g}"
-        raise InvalidInputError("start", f"a box of {given}", "not the box of this density", wanted)
-    moving = frame.position if frame.velocity is None else np.hstack([frame.position, frame.velocity])
-    if not np.isfinite(moving).all():
-        raise InvalidInputError("start", "not finite", "a position or velocity is no number", "numbers")
-    if len(np.unique(to_words(frame.position, plan.side), axis=0)) < plan.particles:
-        raise InvalidInputError(
-            "start", "two particles in one place", "they have no force", "a frame without"
-        )
 
 
 SMALL = Plan(
