@@ -209,9 +209,7 @@ class LennardJones(DecomposedSimulator):
 
         observations = self._begun(inputs, keep)
         warm_up()
-        self._batch(observations, inputs, 1, progress, one)
-        observations.cpu_seconds = team.allreduce(observations.cpu_seconds)
-        return observations
+        return self._batch(observations, inputs, 1, progress, one)
 
     def on_gpu(
         self, inputs: Array, seeds: Seeds, progress: Progress | None, keep: Keep | None

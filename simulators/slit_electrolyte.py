@@ -223,9 +223,7 @@ class SlitElectrolyte(DecomposedSimulator):
 
         observations = self._begun(inputs, keep)
         warm_up()
-        self._batch(observations, inputs, 1, progress, one)
-        observations.cpu_seconds = team.allreduce(observations.cpu_seconds)
-        return observations
+        return self._batch(observations, inputs, 1, progress, one)
 
     def _batch(
         self,

@@ -59,7 +59,7 @@ class DecomposedSimulator(BatchSimulator):
             keep: files, which rank 0 of the team writes.
 
         Returns:
-            the observations, complete on rank 0 of the team.
+            the observations, complete on rank 0 of the team; ``cpu_seconds`` are each rank's own.
         """
 
 

@@ -206,6 +206,7 @@ def share(
             arguments = (inputs[indices], seeds[indices], threads, report, part)
             if isinstance(simulator, DecomposedSimulator) and size > 1:
                 done = simulator.on_ranks(team, *arguments)
+                done.cpu_seconds = team.allreduce(done.cpu_seconds)
             else:
                 done = simulator.on_cpu(*arguments)
             if team.rank == 0:

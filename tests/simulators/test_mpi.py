@@ -23,6 +23,7 @@ from test_simulator_contract import EXAMPLES, PLUGINS
 
 from simulators import InvalidInputError, SimulatorError
 from simulators.batch import mpi
+from simulators.batch.decomposed import DecomposedSimulator
 from simulators.batch.simulator import BatchSimulator
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Coordinate, Failure, Frame, Keep, Output, Parameter
@@ -77,6 +78,28 @@ class Trouble(BatchSimulator):
             progress((k + 1) / len(inputs))
             observations.mean["double"][k] = 2 * trouble + seeds[k] % 7
             observations.mean["profile"][k] = [trouble, seeds[k] % 7]
+        return observations
+
+
+class Costly(DecomposedSimulator):
+    """Costs each rank of a team one second more than the one before."""
+
+    kind: Literal["costly"] = "costly"
+    backend: Literal["cpu", "mpi"] = "mpi"
+
+    inputs: ClassVar = (Parameter("trouble", "", "", 0, 10),)
+    outputs: ClassVar = (Output("double", "", ""),)
+
+    def work(self, inputs):
+        return 1.0
+
+    def on_cpu(self, inputs, seeds, threads, progress, keep):
+        raise NotImplementedError
+
+    def on_ranks(self, team, inputs, seeds, threads, progress, keep):
+        observations = self.nothing_yet(inputs)
+        observations.mean["double"][:] = 2 * inputs[:, 0]
+        observations.cpu_seconds[:] = 1 + team.rank
         return observations
 
 
@@ -296,6 +319,12 @@ def test_a_team_fails_like_one(tmp_path, nobody_left):
     assert "at step 0" in observations.failures[0].message or "at step 10" in observations.failures[0].message
     np.testing.assert_allclose(observations.failures[0].frame.position, crowded, atol=1e-6)
     assert np.isfinite(observations.mean["mid_density"][1])
+
+
+def test_a_replica_costs_what_it_costs_all_ranks_of_its_team(nobody_left):
+    observations = run(Costly(ranks=2, ranks_per_replica=2), [1, 2, 3])
+    assert observations.mean["double"].tolist() == [2, 4, 6]
+    assert observations.cpu_seconds.tolist() == [3, 3, 3]
 
 
 def test_a_start_that_is_refused_is_refused_in_words(tmp_path, nobody_left):
