@@ -82,10 +82,24 @@ class ChargedSphere(BatchSimulator):
         Parameter("radius", "nm", "of the sphere", 0.2, 20, default=2.6775),
         Parameter("boundary_radius", "nm", "of the outer wall", 1, 100, default=14.28),
         Parameter("diameter", "nm", "of the ions", 0.1, 2, default=0.357),
-        Parameter("timestep", "", "time step (tau)", 1e-5, 0.05, default=0.001),
-        Parameter("fake_mass", "", "mass of the scaled multipoles (kT tau^2)", 1e-6, 1e3, default=3e-4),
+        Parameter("timestep", "", "time step (tau)", 1e-5, 0.05, default=0.001, setting="time step"),
         Parameter(
-            "fake_temperature", "", "of the multipoles' heat bath, the ions' is 1", 1e-6, 1, default=2e-4
+            "fake_mass",
+            "",
+            "mass of the scaled multipoles (kT tau^2)",
+            1e-6,
+            1e3,
+            default=3e-4,
+            setting="other",
+        ),
+        Parameter(
+            "fake_temperature",
+            "",
+            "of the multipoles' heat bath, the ions' is 1",
+            1e-6,
+            1,
+            default=2e-4,
+            setting="other",
         ),
     )
     outputs: ClassVar[tuple[Output, ...]] = (
@@ -97,7 +111,7 @@ class ChargedSphere(BatchSimulator):
             "multipoles' energy off the exact answer, per cent; none without contrast",
             optional=True,
         ),
-        Output("good", "", "1 where R < 0.05, R_v < 0.15 and |FD| < 1, else 0", positive=True),
+        Output("good", "", "1 where R < 0.05, R_v < 0.15 and |FD| < 1, else 0", positive=True, verdict=True),
         Output("temperature", "", "kinetic, of the ions; 1 was set", positive=True),
         Output("fake_temperature_kinetic", "", "kinetic, of the multipoles", positive=True),
         Output("polarization_energy", "", "energy of the induced multipoles (kT)"),

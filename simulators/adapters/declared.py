@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -46,6 +46,9 @@ class DeclaredInput(Part):
     high: float | None = Field(None, description="greatest value that makes sense")
     integer: bool = Field(False, description="whether only whole numbers are accepted")
     default: float | None = Field(None, description="value where a campaign gives none")
+    setting: Literal["", "time step", "other"] = Field(
+        "", description="what it is where it belongs to the numerical method rather than to the physics"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> DeclaredInput:
@@ -64,7 +67,10 @@ class DeclaredInput(Part):
     def declared(self, name: str) -> Parameter:
         """The parameter of this name."""
         description = self.description or _words(name)
-        return Parameter(name, self.unit, description, *self.limits, self.integer, self.default)
+        limits = self.limits
+        return Parameter(
+            name, self.unit, description, *limits, self.integer, self.default, setting=self.setting
+        )
 
 
 class DeclaredOutput(Part):
@@ -75,6 +81,7 @@ class DeclaredOutput(Part):
     over: str | None = Field(None, description="the axis of a profile; without one it is a number")
     positive: bool = Field(False, description="whether it cannot be negative")
     optional: bool = Field(False, description="whether a simulation may lack it")
+    verdict: bool = Field(False, description="whether it says, by 1 or 0, that the settings did their work")
 
 
 class DeclaredAxis(Part):
@@ -156,6 +163,7 @@ class DeclaredSimulator(BatchSimulator):
                 r.over,
                 positive=r.positive,
                 optional=r.optional,
+                verdict=r.verdict,
             )
             for name, r in self.results.items()
         )

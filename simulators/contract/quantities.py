@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +26,8 @@ class Parameter:
         integer: whether only whole numbers are accepted.
         default: a value, or the name of another parameter whose value is taken;
             ``None`` for an input that must be given.
+        setting: what it is where it belongs to the numerical method rather than to the physics: a
+            ``"time step"``, or ``"other"``. A campaign that varies one looks for its best value.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Parameter:
     high: float
     integer: bool = False
     default: float | str | None = None
+    setting: Literal["", "time step", "other"] = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ class Output:
             coordinate (weighted by bin widths), where a conservation law fixes it.
         positive: whether the quantity cannot be negative.
         optional: whether a replica may lack it, the time of something that did not happen, say: NaN then.
+        verdict: whether it says, by 1 or 0, that the settings of the replica did their work.
     """
 
     name: str
@@ -109,3 +114,4 @@ class Output:
     average: str | None = None
     positive: bool = False
     optional: bool = False
+    verdict: bool = False

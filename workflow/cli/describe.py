@@ -54,7 +54,10 @@ def input_row(parameter: Parameter) -> tuple[str, str, str, str, str]:
     default = parameter.default
     shown = "required" if default is None else (default if isinstance(default, str) else f"{default:g}")
     limits = f"{parameter.low:g} to {parameter.high:g}{whole}"
-    return parameter.name, parameter.unit, limits, shown, parameter.description
+    about = parameter.description
+    if parameter.setting:
+        about += "; a setting of the method" + (", its time step" if parameter.setting == "time step" else "")
+    return parameter.name, parameter.unit, limits, shown, about
 
 
 def setting_rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
