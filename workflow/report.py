@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from workflow.failures import failure_groups
 from workflow.figures import Figure
 from workflow.figures.figure import asset, embed
 from workflow.folder import RunError, version_name, write_atomically
-from workflow.record import State
 from workflow.run import Run, open_run
 from workflow.speedup import times
 from workflow.verdict import verdict
@@ -187,38 +185,13 @@ def _failures(run: Run) -> str:
     record = run.record
     if not record.failures:
         return "<p>Nothing: no simulation failed.</p>"
-    groups: dict[str, list[int]] = {}
-    for replica, (reason, _) in record.failures.items():
-        groups.setdefault(reason, []).append(replica)
     rows = []
-    for reason, replicas in sorted(groups.items(), key=lambda item: -len(item[1])):
-        shown = ", ".join(map(str, replicas[:5])) + (" ..." if len(replicas) > 5 else "")
-        rows.append(
-            (len(replicas), reason, _in_common(run, replicas), record.failures[replicas[0]][1], shown)
-        )
+    for group in failure_groups(record, run.space):
+        numbers = group.simulations.tolist()
+        shown = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
+        rows.append((len(numbers), group.reason, group.words, group.message, shown))
     heads = ("failed", "reason", "what they have in common", "first message", "simulations")
     return table(heads, rows, f"{record.failed} simulations failed; no model learned from them", numbers=(0,))
-
-
-def _in_common(run: Run, replicas: Sequence[int]) -> str:
-    """The input whose values differ most from those of the simulations that went well."""
-    record = run.record
-    good = record.inputs[record.state == State.DONE]
-    bad = record.inputs[np.asarray(replicas)]
-    if not len(good):
-        return ""
-    spread = good.std(axis=0)
-    apart = np.where(
-        spread > 0, np.abs(bad.mean(axis=0) - good.mean(axis=0)) / np.where(spread > 0, spread, 1), 0
-    )
-    k = int(apart.argmax())
-    if apart[k] < 1:
-        return "nothing that stands out"
-    d = run.space.dimensions[k]
-    return (
-        f"{d.name} {bad[:, k].min():.3g} to {bad[:, k].max():.3g} {d.unit} "
-        f"(the others: {good[:, k].min():.3g} to {good[:, k].max():.3g})"
-    )
 
 
 def _commands(run: Run) -> str:
