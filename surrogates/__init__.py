@@ -18,6 +18,7 @@ from surrogates.contract import (
     OutOfDomainError,
     OutOfDomainWarning,
     Prediction,
+    Propagated,
     Signature,
     Surrogate,
     SurrogateError,
@@ -26,6 +27,7 @@ from surrogates.contract import (
     held_out_moments,
     held_out_scores,
     load_model,
+    propagate,
 )
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "OutOfDomainError",
     "OutOfDomainWarning",
     "Prediction",
+    "Propagated",
     "Signature",
     "Surrogate",
     "SurrogateError",
@@ -47,6 +50,7 @@ __all__ = [
     "held_out_moments",
     "held_out_scores",
     "load",
+    "propagate",
 ]
 
 

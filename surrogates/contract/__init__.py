@@ -16,6 +16,7 @@ from surrogates.contract.loading import find, load_model
 from surrogates.contract.model import Model
 from surrogates.contract.prediction import Neighbour, Prediction, TargetPrediction
 from surrogates.contract.predictor import Moments, Predictor
+from surrogates.contract.propagation import Propagated, propagate
 from surrogates.contract.quantity import parse_quantity
 from surrogates.contract.scores import calibrated, held_out_moments, held_out_scores
 from surrogates.contract.signature import Axis, Feature, Signature, Target
@@ -37,6 +38,7 @@ __all__ = [
     "OutOfDomainWarning",
     "Prediction",
     "Predictor",
+    "Propagated",
     "Signature",
     "Surrogate",
     "SurrogateError",
@@ -50,4 +52,5 @@ __all__ = [
     "held_out_scores",
     "load_model",
     "parse_quantity",
+    "propagate",
 ]

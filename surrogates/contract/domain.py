@@ -16,6 +16,10 @@ DISTANCE_QUANTILE, DISTANCE_MARGIN = 0.99, 1.25
 SPREAD_QUANTILE, SPREAD_MARGIN = 0.99, 2.0
 OPEN_BOX_MARGIN = 0.05
 """Fraction of the data's range added on both sides of a feature that declares no range."""
+NEAR_SCORE = 0.8
+"""Score from which a row that is inside counts as near the edge."""
+NEAR_END = 0.02
+"""Fraction of a continuous feature's range from either end that counts as near the edge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class Domain:
       that seen on the training data.
 
     Args:
-        names: of the features.
+        names, units: of the features.
         low, high: the box, arrays (features,).
         choices: per feature the only values accepted; empty for a continuous one.
         x: training inputs, array (n, features).
@@ -43,6 +47,7 @@ class Domain:
     """
 
     names: tuple[str, ...]
+    units: tuple[str, ...]
     low: Array
     high: Array
     choices: tuple[tuple[float, ...], ...]
@@ -72,15 +77,16 @@ class Domain:
         scale = np.where(scale > 1e-12 * np.abs(y).max(axis=0), scale, np.inf)
         ids = np.arange(len(x), dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
         names = tuple(f.name for f in signature.features)
+        units = tuple(f.unit for f in signature.features)
         choices = tuple(f.choices for f in signature.features)
-        open_domain = cls(names, low, high, choices, x, ids, scale, np.inf, np.inf)
+        open_domain = cls(names, units, low, high, choices, x, ids, scale, np.inf, np.inf)
         between = np.unique(open_domain.coordinates(x), axis=0)
         distances = _distances(between, between)
         np.fill_diagonal(distances, np.inf)
         gaps = distances.min(axis=0)[len(between) < 2 :]
         reach = float(DISTANCE_MARGIN * np.quantile(gaps, DISTANCE_QUANTILE)) if gaps.size else 0.0
         spread = float(SPREAD_MARGIN * np.quantile(open_domain.spread(std), SPREAD_QUANTILE))
-        return cls(names, low, high, choices, x, ids, scale, reach, max(spread, 1e-300))
+        return cls(names, units, low, high, choices, x, ids, scale, reach, max(spread, 1e-300))
 
     def coordinates(self, x: Array) -> Array:
         """Inputs in units of the box, array (n, features); constants count nothing here."""
@@ -122,18 +128,67 @@ class Domain:
         distance = self.nearest(x)[1] / max(self.distance_limit, 1e-9)
         return np.maximum(np.maximum(box, distance), self.spread(std) / self.spread_limit)
 
+    def near_edge(self, x: Array, std: Array) -> NDArray[np.bool_]:
+        """Whether each row is inside, but close to where the domain ends, array (n,).
+
+        Close means a score above `NEAR_SCORE`, or a continuous feature within `NEAR_END` of its range
+        from either end, beyond which there are no training data on one side.
+        """
+        score = self.score(x, std)
+        near: NDArray[np.bool_] = (score <= 1) & ((score > NEAR_SCORE) | self._at_end(x).any(axis=1))
+        return near
+
     def reason(self, x: Array, std: Array) -> str:
-        """Why one row x (1, features) is outside, in words."""
+        """Why one row x (1, features) is outside or near the edge, in words; empty well inside.
+
+        Every criterion that says so is named, with what it finds and what it accepts.
+        """
         excess = self.excess(x)[0]
-        if excess.any():
-            k = int(np.argmax(excess))
-            accepted = ", ".join(f"{c:g}" for c in self.choices[k])
-            accepted = accepted or f"{self.low[k]:g} to {self.high[k]:g}"
-            return f"{self.names[k]} = {x[0, k]:g}, accepted: {accepted}"
+        worst_first = [int(k) for k in np.argsort(-excess) if excess[k] > 0]
+        words = [self._beyond(k, float(x[0, k])) for k in worst_first]
+        limit = 1.0 if self.score(x, std)[0] > 1 else NEAR_SCORE
+        if limit < 1.0:
+            for k in np.flatnonzero(self._at_end(x)[0]).tolist():
+                words.append(f"{self._value(k, x[0, k])}, close to the end of {self._accepted(k)}")
         distance = float(self.nearest(x)[1][0])
-        if distance > self.distance_limit:
-            return f"nearest training point {distance:.3g} box widths away, limit {self.distance_limit:.3g}"
-        return f"ensemble spread {self.spread(std)[0]:.3g}, limit {self.spread_limit:.3g}"
+        if distance > limit * max(self.distance_limit, 1e-9):
+            words.append(
+                f"nearest training simulation {distance:.3g} box widths away, "
+                f"accepted: up to {self.distance_limit:.3g}"
+            )
+        spread = float(self.spread(std)[0])
+        if spread > limit * self.spread_limit:
+            words.append(
+                f"expected error {spread:.3g} of the outputs' variation, "
+                f"accepted: up to {self.spread_limit:.3g}"
+            )
+        return "; ".join(words)
+
+    def _at_end(self, x: Array) -> NDArray[np.bool_]:
+        """Which features lie close to an end of their range, array (n, features)."""
+        width = self.high - self.low
+        varies = (width > 0) & np.array([not choices for choices in self.choices])
+        close: NDArray[np.bool_] = varies & (np.minimum(x - self.low, self.high - x) < NEAR_END * width)
+        return close
+
+    def _value(self, k: int, value: float) -> str:
+        return f"{self.names[k]} = {value:g} {self.units[k]}".rstrip()
+
+    def _accepted(self, k: int) -> str:
+        if self.choices[k]:
+            values = ", ".join(f"{choice:g}" for choice in self.choices[k])
+        elif self.low[k] == self.high[k]:
+            values = f"{self.low[k]:g}"
+        else:
+            values = f"{self.low[k]:g} to {self.high[k]:g}"
+        return f"{values} {self.units[k]}".rstrip()
+
+    def _beyond(self, k: int, value: float) -> str:
+        words = f"{self._value(k, value)}, accepted: {self._accepted(k)}"
+        if self.choices[k] or self.low[k] == self.high[k]:
+            return words
+        excess = max(self.low[k] - value, value - self.high[k])
+        return f"{words} ({excess:.3g} {self.units[k]}".rstrip() + " beyond)"
 
 
 def _distances(a: Array, b: Array) -> Array:

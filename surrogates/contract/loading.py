@@ -59,6 +59,7 @@ def _restored(description: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> M
     signature = Signature.from_json(description["signature"])
     domain = Domain(
         names=tuple(f.name for f in signature.features),
+        units=tuple(f.unit for f in signature.features),
         choices=tuple(f.choices for f in signature.features),
         low=arrays["domain.low"],
         high=arrays["domain.high"],

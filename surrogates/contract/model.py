@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -141,10 +142,12 @@ class Model:
             InvalidQueryError: a name or unit that does not fit, or a missing input.
         """
         start = time.perf_counter()
-        inputs = self._inputs(given)
+        inputs = self.complete(given)
         x = np.array([list(inputs.values())])
         mean, std, _ = self._moments(x)
         score = float(self.domain.score(x, std)[0])
+        near_edge = bool(self.domain.near_edge(x, std)[0])
+        reason = self.domain.reason(x, std)
         index, distance = self.domain.nearest(x)
         values = {name: column for name, column in zip(inputs, x.T, strict=True)}
         outputs = {}
@@ -166,7 +169,32 @@ class Model:
             dict(zip(self.feature_names, self.domain.x[row].tolist(), strict=True)),
         )
         seconds = time.perf_counter() - start
-        return Prediction(outputs, inputs, score <= 1, score, neighbour, seconds)
+        return Prediction(outputs, inputs, score <= 1, near_edge, score, reason, neighbour, seconds)
+
+    def complete(self, given: Mapping[str, str | float]) -> dict[str, float]:
+        """A point in the declared units and order, constants of the campaign filled in.
+
+        Raises:
+            InvalidQueryError: a name or unit that does not fit, or a missing input.
+        """
+        for name in given:
+            if name not in self.feature_names:
+                close = difflib.get_close_matches(name, self.feature_names, 1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                raise InvalidQueryError(
+                    f"no input {name!r}; {hint}the inputs are {', '.join(self.feature_names)}"
+                )
+        inputs = {}
+        for feature in self.signature.features:
+            if feature.name in given:
+                value = given[feature.name]
+            elif feature.low == feature.high:
+                value = feature.low
+            else:
+                accepted = f"{feature.low:g} to {feature.high:g} {feature.unit}".rstrip()
+                raise InvalidQueryError(f"{feature.name} is missing; accepted: {accepted}")
+            inputs[feature.name] = parse_quantity(value, feature.unit, feature.name)
+        return inputs
 
     def save(self, folder: str | Path) -> Path:
         """Write ``model.json``, ``weights.safetensors`` and ``card.md`` into a new folder, atomically.
@@ -230,23 +258,3 @@ class Model:
         if not np.isfinite(x).all():
             raise InvalidQueryError("X is not finite")
         return x
-
-    def _inputs(self, given: dict[str, str | float]) -> dict[str, float]:
-        for name in given:
-            if name not in self.feature_names:
-                close = difflib.get_close_matches(name, self.feature_names, 1)
-                hint = f"did you mean {close[0]!r}? " if close else ""
-                raise InvalidQueryError(
-                    f"no input {name!r}; {hint}the inputs are {', '.join(self.feature_names)}"
-                )
-        inputs = {}
-        for feature in self.signature.features:
-            if feature.name in given:
-                value = given[feature.name]
-            elif feature.low == feature.high:
-                value = feature.low
-            else:
-                accepted = f"{feature.low:g} to {feature.high:g} {feature.unit}".rstrip()
-                raise InvalidQueryError(f"{feature.name} is missing; accepted: {accepted}")
-            inputs[feature.name] = parse_quantity(value, feature.unit, feature.name)
-        return inputs

@@ -67,13 +67,17 @@ class Prediction:
     Args:
         inputs: the question, in the signature's units.
         in_domain, score: whether the model may be believed, and how far out it is (<= 1 is inside).
+        near_edge: whether it is inside, but close to where the domain ends.
+        reason: why it is outside or near the edge, in words; empty well inside.
         seconds: what the answer took.
     """
 
     outputs: dict[str, TargetPrediction]
     inputs: dict[str, float]
     in_domain: bool
+    near_edge: bool
     score: float
+    reason: str
     nearest: Neighbour
     seconds: float
     source: str = "surrogate"
@@ -91,6 +95,9 @@ class Prediction:
             "outputs": {name: target.to_json() for name, target in self.outputs.items()},
             "inputs": self.inputs,
             "in_domain": self.in_domain,
+            "near_edge": self.near_edge,
+            "score": self.score,
+            "reason": self.reason,
             "nearest": {
                 "id": self.nearest.id,
                 "distance": self.nearest.distance,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,30 @@ def test_choices_and_constants_must_match(model: Model) -> None:
         model.predict(x[2:], on_ood="raise")
 
 
+def test_reasons_name_what_is_out_and_by_how_much(model: Model) -> None:
+    question = {"gap": 3.5, "cation_valency": 2, "concentration": 0.6, "diameter": 0.6}
+    middle = model.evaluate(**question)
+    assert (middle.in_domain, middle.near_edge, middle.reason) == (True, False, "")
+    beyond = model.evaluate(**{**question, "gap": 4.2, "cation_valency": 2.5})
+    assert (beyond.in_domain, beyond.near_edge) == (False, False)
+    assert "cation_valency = 2.5, accepted: 1, 2, 3" in beyond.reason
+    assert "gap = 4.2 nm, accepted: 3 to 4 nm (0.2 nm beyond)" in beyond.reason
+    for gap, near in ((3.019, True), (3.021, False), (3.979, False), (3.981, True)):
+        at_end = "close to the end of 3 to 4 nm"
+        assert (at_end in model.evaluate(**{**question, "gap": gap}).reason) == near
+
+
+def test_near_the_edge_begins_below_the_limit(model: Model) -> None:
+    question = {"gap": 3.5, "cation_valency": 2, "concentration": 0.6, "diameter": 0.6}
+    inside = model.evaluate(**question)
+    for factor, in_domain, near in ((0.99, False, False), (1.01, True, True), (1.3, True, False)):
+        limit = factor * inside.nearest.distance
+        domain = replace(model.domain, distance_limit=limit, spread_limit=np.inf)
+        p = replace(model, domain=domain).evaluate(**question)
+        assert (p.in_domain, p.near_edge) == (in_domain, near)
+        assert ("box widths away, accepted: up to" in p.reason) == (near or not in_domain)
+
+
 def test_distance_flags_a_hole_that_the_box_does_not() -> None:
     x, y, err = slit_like.data(150, seed=21)
     hole = (x[:, 0] > 3.5) & (x[:, 3] > 0.6)
@@ -157,7 +182,7 @@ def test_distance_flags_a_hole_that_the_box_does_not() -> None:
 def test_out_of_domain_is_reported_as_asked(model: Model) -> None:
     x = slit_like.inputs(4, seed=15)
     x[0, 0] = 5.0
-    with pytest.warns(OutOfDomainWarning, match="1 of 4 rows .* gap = 5, accepted: 3 to 4"):
+    with pytest.warns(OutOfDomainWarning, match="1 of 4 rows .* gap = 5 nm, accepted: 3 to 4 nm"):
         model.predict(x)
     with pytest.raises(OutOfDomainError, match="gap = 5"):
         model.predict(x, on_ood="raise")
@@ -185,7 +210,8 @@ def test_one_point_with_units(model: Model) -> None:
         zip(model.feature_names, model.domain.x[p.nearest.id - 1000], strict=True)
     )
     data = json.loads(json.dumps(p.to_json()))
-    assert set(data) == {"outputs", "inputs", "in_domain", "nearest", "source", "seconds"}
+    known = {"outputs", "inputs", "in_domain", "near_edge", "score", "reason", "nearest", "source", "seconds"}
+    assert set(data) == known
     assert data["outputs"]["density"]["axis"]["name"] == "z"
     assert len(data["outputs"]["density"]["axis"]["values"]) == slit_like.BINS
     assert data["outputs"]["contact"] == {"mean": p.contact.mean, "std": p.contact.std, "unit": "M"}

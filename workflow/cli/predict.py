@@ -79,7 +79,7 @@ def command(
         _print(prediction)
     if not prediction.in_domain:
         warning = "outside the model's domain; simulate this point before you rely on the answer"
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {warning}: {prediction.reason}", err=True)
 
 
 def _print(prediction: Prediction) -> None:
@@ -91,9 +91,14 @@ def _print(prediction: Prediction) -> None:
         else:
             rows.append((name, *measured(answer["mean"], answer["std"]), answer["unit"]))
     click.echo(table(rows))
-    data = prediction.to_json()
+    verdict = "yes" if prediction.in_domain else "NO"
+    if prediction.near_edge:
+        verdict = f"yes, near its edge ({prediction.reason})"
+    click.echo(f"in domain: {verdict}, answered in {duration(prediction.seconds)}", err=True)
+    nearest = prediction.nearest
+    at = ", ".join(f"{name} = {value:g}" for name, value in nearest.inputs.items())
     click.echo(
-        f"in domain: {'yes' if prediction.in_domain else 'NO'}, answered in {duration(data['seconds'])}",
+        f"nearest training simulation: {nearest.id}, {nearest.distance:.3g} box widths away, at {at}",
         err=True,
     )
 
