@@ -13,9 +13,9 @@ from playwright.sync_api import Browser
 
 sys.path.append(str(Path(__file__).parents[1] / "workflow"))  # replay, small_run
 
-from chromium import launched  # noqa: E402  # found beside this file
-from served import Process, dashboard  # noqa: E402
-from watched import Watched  # noqa: E402
+from chromium import launched  # found beside this file
+from served import Process, dashboard
+from watched import Watched
 
 
 @pytest.fixture(scope="session")

@@ -135,7 +135,7 @@ class Proxy:
             def log_message(self, format: str, *args: object) -> None:
                 return
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 self.close_connection = True
                 if not self.path.startswith(prefix + "/"):
                     proxy.strayed.append(self.path)

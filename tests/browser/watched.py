@@ -6,9 +6,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
-
 from chromium import WINDOW
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 from served import PATIENCE
 
 

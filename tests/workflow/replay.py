@@ -17,7 +17,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,6 +72,13 @@ class Replayed:
     tasks: int
     done: int
     failed: int
+
+
+class Mark(NamedTuple):
+    """What was written at one time: number of its last event, and when that was (seconds since 1970)."""
+
+    seq: int
+    t: float
 
 
 class Replay:
@@ -263,11 +270,11 @@ class Replay:
         told = {"task": task, **about, "started": started}
         write_atomically(self.running_files / f"task-{task:06d}.json", json.dumps(told))
 
-    def advance(self, changes: int) -> int:
+    def advance(self, changes: int) -> Mark:
         """End the tasks that run longest, start as many and decide on as many more, now.
 
         Returns:
-            number of the last event, which is on disk when this returns.
+            what was written, which is on disk when this returns.
         """
         now = time.time()
         for _ in range(changes):
@@ -281,9 +288,9 @@ class Replay:
             self.waiting.append(new)
             self._begin(self.waiting.pop(0), worker, now)
         self.log.commit()
-        return self.seq
+        return Mark(self.seq, now)
 
-    def live(self, seconds: float, *, rate: float = 5.0, changes: int = 4) -> list[int]:
+    def live(self, seconds: float, *, rate: float = 5.0, changes: int = 4) -> list[Mark]:
         """Go on in real time.
 
         Args:
@@ -292,7 +299,7 @@ class Replay:
             changes: tasks that end then, all at once.
 
         Returns:
-            number of the last event of each time.
+            what was written each time.
         """
         begin, marks = time.monotonic(), []
         published = begin
