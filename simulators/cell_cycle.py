@@ -121,6 +121,7 @@ class CellCycle(BatchSimulator):
         0.15, gt=0, le=100, description="free E2F from which on a cell counts as on (uM)"
     )
 
+    compiles: ClassVar[bool] = True
     length: ClassVar[str] = "trials"
     inputs: ClassVar[tuple[Parameter, ...]] = tuple(_parameter(*row) for row in _CONSTANTS)
     outputs: ClassVar[tuple[Output, ...]] = (

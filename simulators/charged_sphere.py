@@ -70,6 +70,7 @@ class ChargedSphere(BatchSimulator):
         0.2, ge=0, le=0.9, description="fraction of the steps that are left out of the averages"
     )
 
+    compiles: ClassVar[bool] = True
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("epsilon_inside", "", "relative permittivity of the sphere", 1, 1e6),

@@ -44,6 +44,7 @@ class DoubleWellEscape(BatchSimulator):
     timestep: float = Field(0.002, gt=0, le=10, description="time step dt")
     walkers: int = Field(64, ge=16, le=65_536, description="independent walkers, a multiple of 16")
 
+    compiles: ClassVar[bool] = True
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("barrier", "", "height h of the barrier", 0.1, 100),

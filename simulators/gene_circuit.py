@@ -56,6 +56,7 @@ class GeneCircuit(BatchSimulator):
         "of lysozyme to rounding, which shows in one profile of seven, or 'stable', without",
     )
 
+    compiles: ClassVar[bool] = True
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("g4", "", "synthesis of AHL", 1e-4, 10),
         Parameter("alpha", "", "burden of T7 RNA polymerase on growth", 0, 5),

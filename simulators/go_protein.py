@@ -63,6 +63,7 @@ class GoProtein(BatchSimulator):
     )
 
     version: ClassVar[int] = 2
+    compiles: ClassVar[bool] = True
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     together: ClassVar[int] = 16
     inputs: ClassVar[tuple[Parameter, ...]] = (

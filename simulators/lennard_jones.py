@@ -79,6 +79,7 @@ class LennardJones(DecomposedSimulator):
     )
 
     version: ClassVar[int] = 3
+    compiles: ClassVar[bool] = True
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("density", "", "particles per volume, in units of sigma^-3", 1e-4, 1.2),

@@ -72,6 +72,7 @@ class LjCluster(BatchSimulator):
         "none", description="what of each particle is an output at the recorded points"
     )
 
+    compiles: ClassVar[bool] = True
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     together: ClassVar[int] = 16
 

@@ -43,6 +43,7 @@ class MuellerBrown(BatchSimulator):
     start: Literal["a", "b"] = Field("a", description="the minimum to start from: 'a' or 'b'")
 
     version: ClassVar[int] = 2
+    compiles: ClassVar[bool] = True
     together: ClassVar[int] = 16
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (

@@ -66,6 +66,7 @@ class OneParticle(BatchSimulator):
         description="recorded points of the trajectory, evenly spaced, the last at the end",
     )
 
+    compiles: ClassVar[bool] = True
     together: ClassVar[int] = 64
 
     @model_validator(mode="after")

@@ -90,6 +90,7 @@ class SlitElectrolyte(DecomposedSimulator):
     )
 
     version: ClassVar[int] = 2
+    compiles: ClassVar[bool] = True
     keeps: ClassVar[frozenset[str]] = frozenset({"frames", "series", "checkpoint", "start"})
     inputs: ClassVar[tuple[Parameter, ...]] = (
         Parameter("gap", "nm", "distance between the walls", 0.5, 20),

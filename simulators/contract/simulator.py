@@ -37,6 +37,8 @@ class Simulator(BaseModel):
     """What `Keep` may ask of it: any of "frames", "series", "checkpoint" and "start"."""
     length: ClassVar[str] = "steps"
     """The setting, a whole number, that a replica's cost is proportional to, if there is one of this name."""
+    compiles: ClassVar[bool] = False
+    """Whether its first run on a machine begins with the compilation of its kernels, a minute perhaps."""
 
     @property
     @abstractmethod

@@ -1,6 +1,8 @@
 """What every simulator promises, asked of each plug-in found in the folder."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +196,19 @@ def test_refuses_what_is_out_of_range(simulator, kind):
 
 def test_work_grows_with_nothing_negative(simulator, row):
     assert simulator.work(dict(zip([p.name for p in simulator.inputs], row, strict=True))) > 0
+
+
+def test_says_whether_it_compiles(simulator, row, kind):
+    """Numba is what compiles; it is imported by whatever does, and by nothing else."""
+    if simulator.compiles:
+        return
+    program = f"""
+import sys
+import numpy as np
+from test_simulator_contract import EXAMPLES, PLUGINS
+simulator = PLUGINS[{kind!r}](**EXAMPLES[{kind!r}][0])
+simulator.run(np.array([{row.tolist()}]), np.array([1], np.uint64))
+sys.exit("numba" in sys.modules)
+"""
+    folder = Path(__file__).parent
+    assert subprocess.run([sys.executable, "-c", program], cwd=folder).returncode == 0

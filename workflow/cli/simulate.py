@@ -148,7 +148,7 @@ def command(
     seeds = replica_seeds(seed, np.arange(replicas))
     wall, cpu = time.perf_counter(), time.process_time()
     with Progress(f"simulate {kind}") as progress:
-        progress(0.0, "(its kernels are compiled on first use)")
+        progress(0.0, "(its kernels are compiled on first use)" if simulator.compiles else "")
         rows = np.tile(row, (replicas, 1))
         config_used = simulator.model_dump()
         processes = config_used["ranks"] if config_used.get("backend") == "mpi" else 1
