@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import tempfile
 import time
@@ -30,7 +31,8 @@ To look at it:
   mlaround predict {path} --help
 To go on with it after a stop or a crash (always safe):
   mlaround resume {path}
-To ask a running controller to stop:
+To pause a running controller, or to stop it:
+  mlaround pause {path}
   mlaround stop {path}
 """
 
@@ -135,6 +137,7 @@ class RunFolder:
         self.status = self.path / "status.json"
         self.controller = self.path / "controller.json"
         self.control = self.path / "control"
+        self.running = self.path / "running"
         self.results = self.path / "results"
         self.results_csv = self.path / "results.csv"
         self.models = self.path / "models"
@@ -178,7 +181,7 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path} already holds a run; go on with it: mlaround resume {self.path}"
             )
-        for folder in (self.path, self.control, self.results, self.models):
+        for folder in (self.path, self.control, self.running, self.results, self.models):
             folder.mkdir(parents=True, exist_ok=True)
         self.events.touch()
         write_atomically(self.campaign, campaign)
@@ -221,21 +224,56 @@ class RunFolder:
         """Replace ``status.json``."""
         write_atomically(self.status, json.dumps(status, allow_nan=False))
 
-    def request(self, kind: str) -> None:
-        """Ask the controller for something, such as ``stop``."""
+    def request(self, content: Mapping[str, Any]) -> str:
+        """Leave a request for the controller (see `workflow.requests`); its name, in the order of asking."""
         self.control.mkdir(exist_ok=True)
-        write_atomically(self.control / kind, json.dumps({"t": time.time(), "pid": os.getpid()}))
+        name = f"{time.time_ns():019d}-{secrets.token_hex(4)}"
+        write_atomically(self.control / f"{name}.json", json.dumps(content, allow_nan=False))
+        return name
 
     def requests(self) -> list[str]:
-        """Requests that wait for the controller."""
+        """Names of the requests that wait for the controller, the oldest first."""
         try:
-            return sorted(name for name in os.listdir(self.control) if not name.startswith("."))
+            names = sorted(os.listdir(self.control))
         except FileNotFoundError:
             return []
+        return [name.removesuffix(".json") for name in names if name[0] != "." and name.endswith(".json")]
 
-    def answer(self, kind: str) -> None:
+    def read_request(self, name: str) -> dict[str, Any] | None:
+        """What a request says; ``None`` if it is gone or cannot be read."""
+        return _read_json(self.control / f"{name}.json")
+
+    def answer(self, name: str) -> None:
         """Take a request away."""
-        (self.control / kind).unlink(missing_ok=True)
+        (self.control / f"{name}.json").unlink(missing_ok=True)
+
+    def marker(self, task: int) -> Path:
+        """The file that lies there while a worker runs the task."""
+        return self.running / f"task-{task:06d}.json"
+
+    def withdrawn(self, task: int) -> Path:
+        """The file that tells a worker not to begin with the task, which was handed over already."""
+        return self.running / f"task-{task:06d}.withdrawn"
+
+    def running_tasks(self) -> list[dict[str, Any]]:
+        """What runs now, by task: ``task``, ``pid``, ``host``, ``worker``, ``started`` and more.
+
+        What a worker of this host left behind that is gone is left out.
+        """
+        found = [_read_json(path) for path in sorted(self.running.glob("task-*.json"))]
+        return [marker for marker in found if marker is not None and _still_there(marker)]
+
+    def tidy_running(self) -> None:
+        """Remove all that says what runs; when nothing does."""
+        for path in self.running.glob("task-*"):
+            path.unlink(missing_ok=True)
+
+    def point_to_promoted(self, version: int | None) -> None:
+        """Let ``models/promoted`` name the model in use, if there is one."""
+        if version is None:
+            self.promoted.unlink(missing_ok=True)
+        else:
+            write_atomically(self.promoted, version_name(version) + "\n")
 
     def controller_alive(self) -> dict[str, Any] | None:
         """Who holds the run, if a live controller does: ``pid``, ``host``, ``started``."""
@@ -295,6 +333,14 @@ def _alive(holder: Mapping[str, Any], path: Path) -> bool:
     with suppress(FileNotFoundError):
         return time.time() - path.stat().st_mtime < STALE_AFTER
     return False
+
+
+def _still_there(marker: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote a marker may still be at work."""
+    if marker.get("host") != socket.gethostname():
+        return True
+    start = process_start(int(marker.get("pid", -1)))
+    return start is not None and start == marker.get("process_started", start)
 
 
 def process_start(pid: int) -> float | None:

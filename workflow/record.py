@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ class Record:
         failures: replica -> (reason, message), for failed replicas.
         run_started: the fields of every `run_started` event, in order.
         run_stopped: the last `run_stopped` event; ``None`` while a controller runs (or after a crash).
+        paused: whether the controller was asked to start nothing until it is asked to go on.
+        actions: every `action` event, in order: what users asked for, and what became of it.
+        answered: names of the requests that were answered or carried out.
         events: number of events.
     """
 
@@ -56,6 +60,9 @@ class Record:
         self.failure_counts: Counter[str] = Counter()
         self.run_started: list[Event] = []
         self.run_stopped: Event | None = None
+        self.paused = False
+        self.actions: list[Event] = []
+        self.answered: set[str] = set()
         self.worker_names: list[str] = []
         self._worker_index: dict[str, int] = {}
         self._counts = [0, 0, 0, 0]
@@ -63,6 +70,9 @@ class Record:
         self._inputs: Column | None = None
         self._by_replica, self._by_task = GrowingTable(), GrowingTable()
         self._held_out = self._by_replica.column("?")
+        self._asked = self._by_replica.column("?")
+        self._asked_for = 0
+        self._taken_over: set[int] = set()  # tasks of which replicas run again in other tasks
         self._state = self._by_replica.column("u1")
         self._task = self._by_replica.column("i4", fill=-1)
         self._wall = self._by_replica.column("f4", fill=np.nan)
@@ -110,13 +120,18 @@ class Record:
         return self._held_out.view()
 
     @property
+    def asked(self) -> NDArray[np.bool_]:
+        """Whether it is a point that a user asked for, rather than the policy."""
+        return self._asked.view()
+
+    @property
     def state(self) -> NDArray[np.uint8]:
         """A `State` for each replica."""
         return self._state.view()
 
     @property
     def task(self) -> NDArray[np.int32]:
-        """Task that each replica belongs to."""
+        """Task that each replica belongs to: the last one, where it ran again."""
         return self._task.view()
 
     @property
@@ -218,6 +233,11 @@ class Record:
         return self._counts[State.PENDING]
 
     @property
+    def planned(self) -> int:
+        """Replicas that the policy decided: all but the points that users asked for."""
+        return self.replicas - self._asked_for
+
+    @property
     def lost(self) -> int:
         """Replicas whose task is recorded as done without a result or a failure of them.
 
@@ -261,30 +281,52 @@ class Record:
         self.run_started.append(event)
         self.run_stopped = None
         self.training = None
+        self.paused = False
         self._sessions.append([event["t"], event["t"], event["workers"], 0.0, np.inf, -np.inf])
 
     def _run_stopped(self, event: Event) -> None:
         self.run_stopped = event
         self.training = None
+        self.paused = False
 
     def _proposed(self, event: Event) -> None:
         task, first, rows = event["task"], event["first"], event["inputs"]
         count, n = len(rows), first + len(rows)
         if self._inputs is None:
             self._inputs = self._by_replica.column("f8", len(rows[0]))
-        again = self.replicas - first
-        if again > 0:
-            self.duplicated += min(again, count)
+        if event.get("again"):
+            self._take_over(first, n)
+        elif first < self.replicas:
+            self.duplicated += min(self.replicas - first, count)
         self._counts[State.PENDING] += max(0, n - max(first, self.replicas))
         self._by_replica.extend(n)
         self._by_task.extend(task + 1)
         put(self._inputs, first, rows)
         put(self._held_out, first, event["held_out"])
+        if event.get("asked") and not event.get("again"):
+            self._asked.data[first:n] = True
+            self._asked_for += count
+            self._answer(event)
         self._task.data[first:n] = task
         self._task_first.data[task] = first
         self._task_count.data[task] = count
         self._task_model.data[task] = event["model"] or 0
         self.replicas, self.tasks = self._by_replica.n, self._by_task.n
+
+    def _take_over(self, first: int, n: int) -> None:
+        """Replicas that failed run again, in another task than before."""
+        self._taken_over.update(self._task.data[first:n].tolist())
+        for replica in range(first, n):
+            self._back_to_pending(replica)
+        self._wall.data[first:n] = np.nan
+        self._cpu.data[first:n] = np.nan
+
+    def _back_to_pending(self, replica: int) -> None:
+        if replica in self.failures:
+            self.failure_counts[self.failures.pop(replica)[0]] -= 1
+        self._counts[self._state.data[replica]] -= 1
+        self._state.data[replica] = State.PENDING
+        self._counts[State.PENDING] += 1
 
     def _done(self, event: Event) -> None:
         task = event["task"]
@@ -308,15 +350,15 @@ class Record:
             session[3] += ended - started
             session[4] = min(session[4], started)
             session[5] = max(session[5], ended)
+        if task in self._taken_over:
+            self._done_in_part(event, first, count)
+            return
         put(self._wall, first, event["wall_seconds"][:count])
         put(self._cpu, first, event["cpu_seconds"][:count])
         failed = event["failed"]
         complete = len(event["wall_seconds"]) == count
         for name, (means, errors) in (event["scalars"] | event.get("optional", {})).items():
-            pair = self._scalars.get(name)
-            if pair is None:
-                column = self._by_replica.column
-                pair = self._scalars[name] = (column("f8", fill=np.nan), column("f8", fill=np.nan))
+            pair = self._scalar(name)
             put(pair[0], first, means[:count])
             put(pair[1], first, errors[:count])
             may_lack = name not in event["scalars"]
@@ -324,13 +366,34 @@ class Record:
         if complete and not failed:
             self._set(first, count, State.DONE)
         else:
-            self._sort_out(event, first, count)
+            self._sort_out(event, first, range(count))
 
-    def _sort_out(self, event: Event, first: int, count: int) -> None:
+    def _done_in_part(self, event: Event, first: int, count: int) -> None:
+        """A task is done of which some replicas ran again elsewhere: what it says of those is old."""
+        task = event["task"]
+        own = [k for k in range(count) if self._task.data[first + k] == task]
+        columns = [(self._wall, event["wall_seconds"]), (self._cpu, event["cpu_seconds"])]
+        for name, (means, errors) in (event["scalars"] | event.get("optional", {})).items():
+            mean, stderr = self._scalar(name)
+            columns += [(mean, means), (stderr, errors)]
+        for k in own:
+            for column, values in columns:
+                if k < len(values):
+                    put(column, first + k, values[k : k + 1])
+        self._sort_out(event, first, own)
+
+    def _scalar(self, name: str) -> tuple[Column, Column]:
+        pair = self._scalars.get(name)
+        if pair is None:
+            column = self._by_replica.column
+            pair = self._scalars[name] = (column("f8", fill=np.nan), column("f8", fill=np.nan))
+        return pair
+
+    def _sort_out(self, event: Event, first: int, places: Iterable[int]) -> None:
         """States of a batch in which something failed or is missing."""
         failed = {int(k): v for k, v in event["failed"].items()}
-        for k in range(count):
-            columns = [means for means, _ in event["scalars"].values()] + [event["wall_seconds"]]
+        columns = [means for means, _ in event["scalars"].values()] + [event["wall_seconds"]]
+        for k in places:
             if k in failed:
                 self._fail(first + k, *failed[k])
             elif any(k >= len(values) or values[k] is None for values in columns):
@@ -345,11 +408,8 @@ class Record:
             self._task_finished.data[task] = False
             first, count = int(self._task_first.data[task]), int(self._task_count.data[task])
             for replica in range(first, first + count):
-                if replica in self.failures:
-                    self.failure_counts[self.failures.pop(replica)[0]] -= 1
-                self._counts[self._state.data[replica]] -= 1
-            self._state.data[first : first + count] = State.PENDING
-            self._counts[State.PENDING] += count
+                if self._task.data[replica] == task:
+                    self._back_to_pending(replica)
 
     def _failed(self, event: Event) -> None:
         task = event["task"]
@@ -357,8 +417,9 @@ class Record:
             return
         self._task_finished.data[task] = True
         first = int(self._task_first.data[task])
-        for k in range(int(self._task_count.data[task])):
-            self._fail(first + k, event["reason"], event["message"])
+        for replica in range(first, first + int(self._task_count.data[task])):
+            if self._task.data[replica] == task:
+                self._fail(replica, event["reason"], event["message"])
 
     def _training_started(self, event: Event) -> None:
         self.training = event["model"]
@@ -377,6 +438,20 @@ class Record:
         self.training = None
         self.trained_at = self._training_at
         self.trainings_failed.append(event)
+
+    def _action(self, event: Event) -> None:
+        self.actions.append(event)
+        self._answer(event)
+        if event["outcome"] != "done":
+            return
+        if event["verb"] in ("pause", "resume"):
+            self.paused = event["verb"] == "pause"
+        elif event["verb"] == "promote":
+            self.promoted, self._standing = event["arguments"]["model"], None
+
+    def _answer(self, event: Event) -> None:
+        if event.get("request") is not None:
+            self.answered.add(event["request"])
 
     def _set(self, first: int, count: int, state: State) -> None:
         self._state.data[first : first + count] = state
@@ -399,4 +474,5 @@ _HANDLERS = {
     "training_started": Record._training_started,
     "model_trained": Record._trained,
     "training_failed": Record._training_failed,
+    "action": Record._action,
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workflow.events import EventWriter
-from workflow.folder import RunFolder, write_atomically
+from workflow.folder import RunFolder
 from workflow.record import Record
 from workflow.results import ResultFileError, task_summary
 
@@ -63,12 +63,4 @@ def _tidy_models(folder: RunFolder, record: Record) -> None:
     for path in folder.models.iterdir():
         if path.is_dir() and path.name not in recorded:
             shutil.rmtree(path)
-    point_to_promoted(folder, record)
-
-
-def point_to_promoted(folder: RunFolder, record: Record) -> None:
-    """Let ``models/promoted`` name the model in use."""
-    if record.promoted is None:
-        folder.promoted.unlink(missing_ok=True)
-    else:
-        write_atomically(folder.promoted, folder.model(record.promoted).name + "\n")
+    folder.point_to_promoted(record.promoted)

@@ -1,11 +1,11 @@
-"""A run from Python: read-only, and it works while the run goes on."""
+"""A run from Python: looking changes nothing and works while the run goes on, and so does asking."""
 
 from __future__ import annotations
 
 import html
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,9 @@ LOG = "controller.log"
 FAILED = (2, 3, 4, 5)
 """Exit codes of the command line that mean that the run could not be worked on."""
 
+ANSWER = 5.0
+"""Seconds to wait for the answer of a controller, which takes one."""
+
 POLL = 0.2
 """Seconds between two looks at a run that is waited for."""
 
@@ -52,7 +55,10 @@ def open_run(path: str | Path) -> Run:
 
 
 class Run:
-    """A run: its campaign, state, results, models and figures. Nothing but `stop` changes the folder.
+    """A run: its campaign, state, results, models and figures, and what can be asked of its controller.
+
+    Nothing changes the folder but what asks: `pause`, `resume`, `stop`, `set_budget`, `kill`, `retry`,
+    `promote` and `simulate`.
 
     Args:
         folder: of the run.
@@ -65,15 +71,25 @@ class Run:
         self._tail = EventTail(folder.events)
         self._record = Record()
         self._held: tuple[tuple[int, int], HeldOut] | None = None
+        self._campaign: tuple[tuple[int, int], Campaign] | None = None
 
-    @cached_property
+    @property
     def campaign(self) -> Campaign:
-        """The campaign with everything filled in."""
-        from workflow.reading import parse_campaign
-        from workflow.worker import add_to_path
+        """The campaign with everything filled in; the budget is the one by now."""
+        try:
+            stat = self.folder.resolved.stat()
+        except OSError:
+            self.folder.read_resolved()  # whose error is ours
+            raise
+        file = (stat.st_mtime_ns, stat.st_ino)
+        if self._campaign is None or self._campaign[0] != file:
+            from workflow.reading import parse_campaign
+            from workflow.worker import add_to_path
 
-        add_to_path(self.folder.plugin_folder())
-        return parse_campaign(self.folder.read_resolved(), str(self.folder.resolved))
+            add_to_path(self.folder.plugin_folder())
+            text = self.folder.read_resolved()
+            self._campaign = file, parse_campaign(text, str(self.folder.resolved))
+        return self._campaign[1]
 
     @cached_property
     def _bound(self) -> tuple[Space, Signature]:
@@ -100,15 +116,23 @@ class Run:
 
     @property
     def state(self) -> str:
-        """``starting``, ``running``, ``finished``, ``stopped``, ``interrupted`` or ``failed``."""
-        if self.folder.controller_alive():
-            return "running"
+        """``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``interrupted`` or ``failed``."""
         record = self.record
+        if self.folder.controller_alive():
+            return "paused" if record.paused else "running"
         if record.run_stopped is not None:
             return str(record.run_stopped["state"])
         if record.run_started:
             return "interrupted"
         return "starting"
+
+    @property
+    def total(self) -> int:
+        """Simulations that the run has in all: its budget, or all that its policy asks, and users' points."""
+        size = self.campaign.steering.size(self.space)
+        budget = self.campaign.stop.simulations
+        record = self.record
+        return (budget if size is None else min(budget, size)) + record.replicas - record.planned
 
     @property
     def status(self) -> dict[str, Any]:
@@ -120,7 +144,7 @@ class Run:
             record,
             name=self.campaign.name,
             run=self.folder.name,
-            total=self.campaign.stop.simulations,
+            total=self.total,
             running=record.pending if state == "running" else 0,
             state=state,
             reason=(record.run_stopped or {}).get("reason"),
@@ -310,9 +334,61 @@ class Run:
             raise RunError("\n".join(["the controller failed:", *last, f"all that it said: {log}"]))
         return self
 
-    def stop(self) -> None:
-        """Ask the controller to stop; running tasks are finished, and ``mlaround resume`` goes on."""
-        self.folder.request("stop")
+    def pause(self) -> None:
+        """Ask the controller to start nothing new; what runs ends, and `resume` goes on."""
+        self._ask("pause", {})
+
+    def resume(self) -> None:
+        """Ask a paused controller to go on. A run without a controller goes on by ``mlaround resume``."""
+        self._ask("resume", {})
+
+    def stop(self, *, now: bool = False) -> None:
+        """Ask the controller to let the run go; ``mlaround resume`` goes on.
+
+        Args:
+            now: end running tasks instead of giving them a moment to finish; they run again on resume.
+        """
+        if self.folder.controller_alive() is not None:  # else it has what it is asked for
+            self._ask("stop", {"now": now})
+
+    def set_budget(self, simulations: int) -> None:
+        """Ask for another number of simulations in all; points that were asked for are extra."""
+        self._ask("budget", {"simulations": simulations})
+
+    def kill(self, tasks: int | Iterable[int]) -> None:
+        """Ask the controller to end tasks; their simulations count as failed and can be retried."""
+        self._ask("kill", {"tasks": [tasks] if isinstance(tasks, int) else list(tasks)})
+
+    def retry(self, simulations: int | Iterable[int] | None = None, *, reason: str | None = None) -> None:
+        """Ask to simulate again what failed: these simulations, all that failed for a reason, or all."""
+        if simulations is not None:
+            simulations = [simulations] if isinstance(simulations, int) else list(simulations)
+        self._ask("retry", {"simulations": simulations, "reason": reason})
+
+    def promote(self, version: int | str) -> None:
+        """Ask to use a model, such as 3 or ``"v0003"``; it is at once if no controller holds the run."""
+        self._ask("promote", {"model": self._number(version)})
+
+    def simulate(self, **inputs: float | str) -> None:
+        """Ask for a simulation at a point: ``run.simulate(gap="3.2 nm", valency=2)``.
+
+        It comes before what the policy wants and is extra to the budget.
+        """
+        self._ask("simulate", {"inputs": inputs})
+
+    def _ask(self, verb: str, arguments: dict[str, Any]) -> None:
+        """Ask for something and wait for the answer of a living controller.
+
+        Raises:
+            RequestError: it makes no sense, or the controller has refused it; says why.
+        """
+        from workflow.requests import RequestError, ask, outcome
+
+        request = ask(self, verb, arguments, "python")
+        if self.folder.controller_alive() is not None:
+            answer = outcome(self, request, ANSWER)
+            if answer is not None and answer["outcome"] == "refused":
+                raise RequestError(answer["words"])
 
     def _waiting(self) -> bool:
         if self._process is not None:
@@ -338,16 +414,13 @@ class Run:
         record = self.record
         model = "no model yet" if record.promoted is None else f"model {version_name(record.promoted)}"
         failed = f", {record.failed} failed" if record.failed else ""
-        planned = self.campaign.stop.simulations
-        return (
-            f"<Run {self.folder.name}: {self.state}, {record.done} of {planned} simulations{failed}, {model}>"
-        )
+        return f"<Run {self.folder.name}: {self.state}, {record.done} of {self.total} simulations{failed}, {model}>"
 
     def _repr_html_(self) -> str:
         record, overall = self.record, self.scores.get("overall") or {}
         rows = {
             "state": self.state,
-            "simulations": f"{record.done} done, {record.failed} failed of {self.campaign.stop.simulations}",
+            "simulations": f"{record.done} done, {record.failed} failed of {self.total}",
             "model": "none yet" if record.promoted is None else version_name(record.promoted),
             "held-out median relative error": _percent(overall.get("median_relative_error")),
             "95 % interval covers": _percent(overall.get("coverage")),

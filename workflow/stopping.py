@@ -69,9 +69,11 @@ def _finished(record: Record, reason: str) -> Ending:
 
 def on_request(folder: RunFolder, until: float) -> Ending | None:
     """The ending that somebody asked for by a file, or ``None``."""
-    if "stop" not in folder.requests():
+    asked = [name for name in folder.requests() if (folder.read_request(name) or {}).get("verb") == "stop"]
+    if not asked:
         return None
-    folder.answer("stop")
+    for name in asked:
+        folder.answer(name)
     return Ending("stopped", "stop was requested", RESUMABLE, until)
 
 

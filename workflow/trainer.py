@@ -14,7 +14,6 @@ from workflow.folder import RunFolder
 from workflow.planner import Planner
 from workflow.pool import Pool
 from workflow.record import Record
-from workflow.recovery import point_to_promoted
 from workflow.resources import start_pool
 from workflow.seeds import training_seed
 from workflow.training_task import train
@@ -131,7 +130,7 @@ class Trainer:
             self._note("model_trained", **fields)
             self._commit()
             if fields["promoted"]:
-                point_to_promoted(self._folder, self._record)
+                self._folder.point_to_promoted(self._record.promoted)
                 self._steer()
         elif self._pool.lost(error) and self._losses < LOSSES:
             self._losses += 1

@@ -273,7 +273,7 @@ def test_a_run_stops_when_asked_and_goes_on(tmp_path):
     def ask(status):
         if status["simulations"]["done"] and not asked:
             asked.append(status)
-            RunFolder(tmp_path / "r").request("stop")
+            RunFolder(tmp_path / "r").request({"verb": "stop", "arguments": {}, "user": "u", "via": "python", "asked": 0.0})
 
     outcome = run(tmp_path / "r", MOODY, "simulator.seconds=0.05", "stop.simulations=120", on_update=ask)
     assert (outcome.state, outcome.reason, outcome.exit_code) == ("stopped", "stop was requested", 75)

@@ -120,10 +120,13 @@ def test_processes_have_a_start_only_while_they_live():
 
 def test_requests_wait_until_they_are_answered(folder):
     assert folder.requests() == []
-    folder.request("stop")
-    assert folder.requests() == ["stop"]
-    folder.answer("stop")
-    assert folder.requests() == []
+    names = [folder.request({"verb": verb}) for verb in ("pause", "resume", "stop")]
+    (folder.control / ".half.json").write_text("{")
+    assert folder.requests() == names
+    assert folder.read_request(names[1]) == {"verb": "resume"}
+    folder.answer(names[0])
+    assert folder.requests() == names[1:]
+    assert folder.read_request(names[0]) is None
 
 
 def test_a_write_that_fails_leaves_the_old_text_and_nothing_else(tmp_path, monkeypatch):

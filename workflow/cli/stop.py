@@ -21,6 +21,9 @@ def command(folder: Path | None) -> None:
     if run.controller_alive() is None:
         click.echo(f"{shown(run.path)} has no living controller; there is nothing to stop")
     else:
-        run.request("stop")
+        from workflow.requests import ask
+        from workflow.run import Run
+
+        ask(Run(run), "stop", {}, "command line")
         click.echo(f"asked {shown(run.path)} to stop")
     click.echo(typed(f"next: mlaround status {quoted(run.path)}"), err=True)
