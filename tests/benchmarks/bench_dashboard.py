@@ -21,8 +21,9 @@ sys.path.append(str(Path(__file__).parents[1] / "workflow"))  # replay
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 
 from chromium import launched
+from painted import painted, paints
 from replay import Mark, Replay
-from served import PATIENCE, Proxy, dashboard
+from served import Proxy, dashboard
 from watched import Watched
 
 RATE, SECONDS, CHANGES = 5.0, 20.0, 4
@@ -54,13 +55,6 @@ class Table:
         print(f"{name:58s} {value:9.3f} {unit:4s} {said}", flush=True)
 
 
-def painted(page: Page, seq: int) -> None:
-    """Wait until a page has painted an event."""
-    page.wait_for_function(
-        "seq => window.mlaroundPainted && window.mlaroundPainted.seq >= seq", arg=seq, timeout=1000 * PATIENCE
-    )
-
-
 def since_navigation(page: Page) -> float:
     """Seconds from the start of the navigation to the last paint."""
     ms: float = page.evaluate("window.mlaroundPainted.paintedAt - performance.timeOrigin")
@@ -70,8 +64,8 @@ def since_navigation(page: Page) -> float:
 def latencies(page: Page, marks: Sequence[Mark]) -> np.ndarray:
     """Seconds from each mark to the first paint that shows it."""
     painted(page, marks[-1].seq)
-    paints = page.evaluate("window.mlaroundPaints.map(p => [p.seq, p.paintedAt / 1000])")
-    return np.array([next(at for seq, at in paints if seq >= mark.seq) - mark.t for mark in marks])
+    seen = paints(page)
+    return np.array([next(at for seq, at in seen if seq >= mark.seq) - mark.t for mark in marks])
 
 
 @contextmanager

@@ -117,9 +117,10 @@ class Proxy:
     Args:
         url: of the dashboard, token included.
         prefix: what paths begin with here, such as ``/proxy/8765``; empty for none.
+        port: to listen to; a free one if not given.
     """
 
-    def __init__(self, url: str, prefix: str = "") -> None:
+    def __init__(self, url: str, prefix: str = "", port: int = 0) -> None:
         target = urlsplit(url)
         assert target.hostname
         assert target.port
@@ -128,6 +129,7 @@ class Proxy:
         """Bytes of answers, heads included, as they went over the wire."""
         self.strayed: list[str] = []
         """Requests for something outside the prefix."""
+        self._open: set[socket.socket] = set()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -143,6 +145,7 @@ class Proxy:
                     return
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 upstream = HTTPConnection(target.hostname or "", target.port)
+                proxy._open.add(self.connection)
                 with closing(upstream), suppress(OSError):  # either side may go away at any time
                     upstream.request(self.command, self.path[len(prefix) :], body, dict(self.headers))
                     answer = upstream.getresponse()
@@ -157,6 +160,7 @@ class Proxy:
                         proxy.passed += len(part)
                         self.wfile.write(part)
                         self.wfile.flush()
+                proxy._open.discard(self.connection)
 
             do_POST = do_GET  # noqa: N815
 
@@ -164,14 +168,18 @@ class Proxy:
             daemon_threads = True
             block_on_close = False
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.port = int(self._server.server_address[1])
         rest = f"{target.path}?{target.query}" if target.query else target.path
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}{prefix}{rest}"
+        self.url = f"http://127.0.0.1:{self.port}{prefix}{rest}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop, and cut what is under way."""
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE)

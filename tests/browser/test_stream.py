@@ -1,0 +1,69 @@
+import pytest
+from painted import painted, show
+from replay import Replay
+from served import Proxy
+
+LIVE = ("overview", "tasks", "timeline")
+
+
+@pytest.fixture
+def replay(tmp_path):
+    written = Replay(tmp_path / "runs" / "replay", tasks=1000)
+    yield written
+    written.close()
+
+
+@pytest.fixture
+def server(serve, replay):
+    return serve(replay.folder.path.parent)
+
+
+def test_eight_tabs_are_live_on_one_stream(watch, server, replay):
+    watched = watch()
+    tabs = [watched.open(f"{server.url}#/replay/{LIVE[k % len(LIVE)]}") for k in range(8)]
+    for tab in tabs:
+        painted(tab, replay.seq)
+    mark = replay.advance(3)
+    for tab in tabs:  # a browser does not draw what it hides
+        tab.bring_to_front()
+        painted(tab, mark.seq)
+
+
+def test_it_works_below_a_prefix_behind_a_proxy(watch, server, replay):
+    proxy = Proxy(server.url, "/proxy/8765")
+    try:
+        page = watch().open(f"{proxy.url}#/replay/overview")
+        for name in LIVE:
+            show(page, "replay", name)
+            painted(page, replay.advance(3).seq)
+        assert page.evaluate("location.pathname") == "/proxy/8765/"
+        assert not proxy.strayed
+    finally:
+        proxy.close()
+
+
+def test_the_server_is_gone_at_once_though_pages_are_open(watch, server, replay):
+    watched = watch()
+    for name in LIVE:
+        painted(watched.open(f"{server.url}#/replay/{name}"), replay.seq)
+    watched.excused.append("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_NETWORK")
+    assert server.terminate() < 30  # without care the streams would hold it for ever
+    assert server.process.returncode in (0, -15)
+    page = watched.context.pages[-1]
+    page.get_by_text("lost").first.wait_for()
+
+
+def test_what_happened_while_the_way_was_cut_is_caught_up(watch, server, replay):
+    watched = watch()
+    watched.excused.append("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_NETWORK")
+    tunnel = Proxy(server.url)
+    page = watched.open(f"{tunnel.url}#/replay/overview")
+    painted(page, replay.seq)
+    tunnel.close()
+    page.get_by_text("lost").first.wait_for()
+    mark = replay.advance(5)
+    tunnel = Proxy(server.url, port=tunnel.port)
+    try:
+        painted(page, mark.seq)
+    finally:
+        tunnel.close()
