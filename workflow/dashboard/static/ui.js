@@ -1,0 +1,169 @@
+// What pages are made of. Pages import from here and from lib/preact.js alone.
+import { html, useMemo, useRef, useState } from "./lib/preact.js";
+import { number, unit } from "./format.js";
+import { STATES } from "./theme.js";
+
+export { api, ApiError, post, runPath } from "./api.js";
+export { act, actionWords, consequence } from "./act.js";
+export { ago, bytes, clock, counted, factor, number, percent, roughly, seconds, unit } from "./format.js";
+export { address } from "./links.js";
+export { colours, onTheme, STATES, useTheme } from "./theme.js";
+export { toast } from "./toast.js";
+
+/** Rows that "View as table" shows; the CSV file has all of them. */
+const ROWS_SHOWN = 500;
+
+let ids = 0;
+const useId = (name) => useMemo(() => `${name}-${++ids}`, []);
+
+/** One number that matters, with what it is and a remark. `state`: "", "good", "bad" or "warn". */
+export function Tile({ label, value, note, state = "", href }) {
+  const inside = html`<dt>${label}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd>`;
+  return html`<div class="tile ${state}">${href ? html`<a href=${href}>${inside}</a>` : inside}</div>`;
+}
+
+const RUN_STATES = {
+  running: ["▶", "running"], paused: ["❚❚", "paused"], finished: ["✓", "finished"],
+  stopped: ["■", "stopped"], interrupted: ["◆", "interrupted"], failed: ["✕", "failed"],
+};
+
+/** The state of a run, or of a task by its code, as a shape, a word and a colour. */
+export function StateBadge({ state }) {
+  const [symbol, name, key] = typeof state === "number"
+    ? [STATES[state].symbol, STATES[state].name, STATES[state].name.replaceAll(" ", "-")]
+    : [...(RUN_STATES[state] ?? ["○", state ?? "unknown"]), state];
+  return html`<span class="badge state-${key}"><span aria-hidden="true">${symbol}</span> ${name}</span>`;
+}
+
+/**
+ * A table. A column is {name, unit, number, key, width}; a row an array of its cells (text, numbers or
+ * elements). `sort` is the key (or name) of the column the rows are sorted by, "-" before it for descending;
+ * `onSort` takes the next one. `onRow` takes a row and its index when it is clicked.
+ */
+export function DataTable({ caption, columns, rows, onRow, sort, onSort, empty = "Nothing to show." }) {
+  const sorted = (sort ?? "").replace(/^-/, "");
+  const head = (column) => {
+    const key = column.key ?? column.name;
+    const name = unit(column.name, column.unit);
+    const order = sorted !== key ? undefined : sort.startsWith("-") ? "descending" : "ascending";
+    const arrow = { ascending: " ▲", descending: " ▼" }[order] ?? "";
+    return html`<th scope="col" class=${column.number ? "n" : ""} aria-sort=${order}>
+      ${onSort && column.sortable !== false ? html`<button type="button" class="plain"
+        onClick=${() => onSort(order === "descending" ? key : `-${key}`)}>
+        ${name}<span aria-hidden="true" class="arrow">${arrow}</span></button>` : name}</th>`;
+  };
+  const cell = (value, k, row, index) => {
+    const shown = columns[k]?.number && typeof value === "number" ? number(value) : value ?? "–";
+    const content = onRow && k === 0
+      ? html`<button type="button" class="plain" onClick=${(event) => {
+        event.stopPropagation();
+        onRow(row, index);
+      }}>${shown}</button>` : shown;
+    return html`<td class=${columns[k]?.number ? "n" : ""}>${content}</td>`;
+  };
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+    <table class="data"><caption>${caption}</caption>
+      <thead><tr>${columns.map(head)}</tr></thead>
+      <tbody>${rows.length ? rows.map((row, index) => html`<tr class=${onRow ? "pick" : ""}
+        onClick=${onRow && (() => onRow(row, index))}>${row.map((value, k) => cell(value, k, row, index))}</tr>`)
+        : html`<tr><td colspan=${columns.length} class="soft">${empty}</td></tr>`}</tbody></table></div>`;
+}
+
+/** A part of a page with a title, one line about it, and what can be done with it. */
+export function Panel({ title, summary, actions, children, className = "" }) {
+  const id = useId("panel");
+  return html`<section class="panel ${className}" aria-labelledby=${id}>
+    <header><div><h2 id=${id}>${title}</h2>${summary && html`<p class="soft">${summary}</p>`}</div>
+      ${actions && html`<div class="panel-actions">${actions}</div>`}</header>
+    ${children}</section>`;
+}
+
+/** Where there is nothing yet: why, and what to do. */
+export function Empty({ children }) {
+  return html`<div class="empty">${children}</div>`;
+}
+
+/** Something that is shown when asked for; its content is made only then. */
+export function Disclosure({ label, children, open: opened = false }) {
+  const [open, setOpen] = useState(opened);
+  return html`<details class="disclosure" open=${open} onToggle=${({ target }) => setOpen(target.open)}>
+    <summary>${label}</summary>${open && children}</details>`;
+}
+
+/** Gives the user a file: text, or a Blob. */
+export function download(name, text, type = "text/plain") {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(text instanceof Blob ? text : new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** Rows as CSV (RFC 4180). */
+export function csv(head, rows) {
+  const cell = (value) => {
+    const text = value === null || value === undefined || Number.isNaN(value) ? "" : String(value);
+    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [head, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
+}
+
+/**
+ * The numbers behind a picture: as a table on the page and as a CSV file `name`.csv.
+ * `rows` is an array of arrays, or a function that gives one when it is needed.
+ */
+export function TableToggle({ head, rows, name }) {
+  const [open, setOpen] = useState(false);
+  const all = () => (typeof rows === "function" ? rows() : rows);
+  const shown = open ? all() : [];
+  const numbers = head.map((_, k) => shown.some((row) => typeof row[k] === "number"));
+  const caption = shown.length > ROWS_SHOWN
+    ? `The first ${ROWS_SHOWN} of ${number(shown.length)} rows; the CSV file has them all.`
+    : `${number(shown.length)} rows`;
+  return html`<div class="table-toggle">
+    <button type="button" class="small" aria-expanded=${String(open)} onClick=${() => setOpen(!open)}>
+      ${open ? "Hide the table" : "View as table"}</button>
+    <button type="button" class="small" onClick=${() => download(`${name}.csv`, csv(head, all()), "text/csv")}>
+      CSV</button>
+    ${open && html`<${DataTable} caption=${caption} rows=${shown.slice(0, ROWS_SHOWN)}
+      columns=${head.map((title, k) => ({ name: title, number: numbers[k] }))} />`}</div>`;
+}
+
+/** A command to type, with a button that copies it. */
+export function Command({ text, label }) {
+  const [copied, setCopied] = useState(false);
+  const code = useRef(null);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch { // not allowed on this address: the text is selected, so that Ctrl+C copies it
+      getSelection().selectAllChildren(code.current);
+      if (!document.execCommand("copy")) return;
+    }
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2000);
+  };
+  return html`<div class="command">${label && html`<span class="soft">${label}</span>`}
+    <code ref=${code}>${text}</code>
+    <button type="button" class="small" onClick=${copy}>${copied ? "Copied" : "Copy"}</button></div>`;
+}
+
+/**
+ * An error in words, with what to do about it and a way to try again.
+ * @param {{error: {words?: string, do?: string, message?: string}, retry?: () => void}} properties
+ */
+export function Trouble({ error, retry }) {
+  return html`<div class="trouble" role="alert"><p><strong>${error.words ?? error.message}</strong></p>
+    ${error.do && html`<p>${error.do}</p>`}
+    ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}</div>`;
+}
+
+/** Adds a style sheet of static/ to the page, once: `useStyle("pages/tasks.css")`. */
+export function useStyle(path) {
+  const href = new URL(path, import.meta.url).href;
+  if ([...document.querySelectorAll("link[rel=stylesheet]")].some((link) => link.href === href)) return;
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = href;
+  document.head.append(link);
+}
