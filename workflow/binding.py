@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from itertools import islice, product
 
 from simulators import InvalidInputError, Parameter, Simulator
-from surrogates import Axis, Feature, Signature, Target
-from surrogates.contract import parse_quantity
+from simulators.adapters.declared import DeclaredSimulator
+from surrogates import Axis, Feature, InvalidQueryError, Signature, Target
+from surrogates.contract import check_unit, parse_quantity
 from workflow.campaign import Campaign, Keep, Range
 from workflow.space import Dimension, Space
 
@@ -59,6 +60,7 @@ def bind_space(simulator: Simulator, space: Mapping[str, Range]) -> Space:
         if name in RESERVED:
             taken = f"{simulator.kind} calls a quantity `{name}`, which the table of results uses"
             problems.append(Problem(("simulator", "kind"), f"{taken}; rename it in the simulator"))
+    problems += _unknown_units(simulator)
     problems = problems or _corners(simulator, bound)
     if problems:
         raise BindingError(problems)
@@ -93,6 +95,21 @@ def bind_ranges(
             accepted = f"{parameter.low:g} to {parameter.high:g} {parameter.unit}".rstrip()
             problems.append(_missing(kind, parameter.name, accepted))
     return Space(tuple(dimensions)), problems
+
+
+def _unknown_units(simulator: Simulator) -> list[Problem]:
+    """Inputs of the user's own simulator whose units are none; the others' are what they are."""
+    declared = isinstance(simulator, DeclaredSimulator)
+    if not declared and ":" not in simulator.kind:
+        return []
+    problems = []
+    for name, unit in ((p.name, p.unit) for p in simulator.inputs if p.unit):
+        try:
+            check_unit(unit, name)
+        except InvalidQueryError as error:
+            location = ("simulator", "parameters", name, "unit") if declared else ("simulator", "kind")
+            problems.append(Problem(location, str(error)))
+    return problems
 
 
 def _missing(kind: str, name: str, accepted: str) -> Problem:

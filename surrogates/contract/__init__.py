@@ -17,7 +17,7 @@ from surrogates.contract.model import Model
 from surrogates.contract.prediction import Neighbour, Prediction, TargetPrediction
 from surrogates.contract.predictor import Moments, Predictor
 from surrogates.contract.propagation import Propagated, propagate
-from surrogates.contract.quantity import parse_quantity
+from surrogates.contract.quantity import check_unit, parse_quantity
 from surrogates.contract.scores import calibrated, held_out_moments, held_out_scores
 from surrogates.contract.signature import Axis, Feature, Signature, Target
 from surrogates.contract.surrogate import Surrogate
@@ -45,6 +45,7 @@ __all__ = [
     "Target",
     "TargetPrediction",
     "calibrated",
+    "check_unit",
     "evaluate",
     "evaluate_terms",
     "find",

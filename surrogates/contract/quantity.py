@@ -12,6 +12,13 @@ from surrogates.contract.errors import InvalidQueryError
 NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 
 
+USUAL = (
+    "m, s, kg, K, A, mol, cd, N, J, W, Pa, C, V, Hz with prefixes (nm, ps, kJ), angstrom, bohr, min, h, "
+    "L, M, amu, eV, hartree, cal, bar, atm, e, degC, deg, rad, percent"
+)
+"""Units that simulators are declared in; pint knows a thousand."""
+
+
 def parse_quantity(given: str | float, unit: str, name: str) -> float:
     """A number in the declared unit.
 
@@ -40,6 +47,28 @@ def parse_quantity(given: str | float, unit: str, name: str) -> float:
     if not math.isfinite(value):
         raise InvalidQueryError(refusal)
     return value
+
+
+def check_unit(unit: str, name: str) -> None:
+    """Refuse a declared unit that nothing converts to.
+
+    Args:
+        unit: as declared; empty for a pure number.
+        name: of the parameter, for the error.
+
+    Raises:
+        InvalidQueryError: naming what is no unit in it, and what is.
+    """
+    try:
+        _registry().Quantity(1.0, unit or "dimensionless")
+    except Exception as error:  # as in `_convert`
+        unknown = getattr(error, "unit_names", ())
+        first = unknown if isinstance(unknown, str) else next(iter(unknown), "")
+        what = f"there is no unit `{first}`, as in {unit!r}" if first else f"{unit!r} is no unit"
+        raise InvalidQueryError(
+            f"{name}: {what}; known: {USUAL}, their products, quotients and powers, and all that pint knows; "
+            "leave it empty for a pure number, of reduced units say"
+        ) from error
 
 
 def _convert(value: float, given: str, unit: str, refusal: str) -> float:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from surrogates import InvalidQueryError
-from surrogates.contract import parse_quantity
+from surrogates.contract import check_unit, parse_quantity
+from surrogates.contract.quantity import USUAL
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,23 @@ def test_converts_to_the_declared_unit(given: str | float, unit: str, expected: 
 def test_refuses_what_does_not_convert(given: str, unit: str) -> None:
     with pytest.raises(InvalidQueryError, match=r"gap = .*: expected a"):
         parse_quantity(given, unit, "gap")
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ("Nm/foo", "there is no unit `foo`, as in 'Nm/foo'; known: m, s"),
+        ("epsilon", "there is no unit `epsilon`"),
+        ("3 nm", "'3 nm' is no unit"),
+        ("nm)", "'nm)' is no unit"),
+    ],
+)
+def test_a_declared_unit_that_is_none_is_refused(unit: str, said: str) -> None:
+    with pytest.raises(InvalidQueryError, match=re.escape(f"force: {said}")):
+        check_unit(unit, "force")
+
+
+@pytest.mark.parametrize("unit", ["", "kJ/mol/nm^2", "1/uM/h", *re.findall(r"[A-Za-z]+(?=[,) ]|$)", USUAL)])
+def test_the_units_that_are_called_known_are(unit: str) -> None:
+    if unit not in ("with", "prefixes"):
+        check_unit(unit, "x")

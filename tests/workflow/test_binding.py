@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from simulators import Coordinate, InvalidInputError, Observations, Output, Parameter, Simulator
 from simulators.harmonic import Harmonic
+from simulators.python import Python
 from workflow.binding import RESERVED, BindingError, Problem, bind_space, signature
 from workflow.campaign import Range
 from workflow.record import Record
@@ -147,3 +148,26 @@ def test_every_other_column_of_the_table_is_reserved() -> None:
     space = bind_space(simulator, {"stiffness": Range(low=1, high=2)})
     own = {"stiffness", "mean_square", "mean_square_stderr"}
     assert {c.name for c in result_columns(Record(), simulator, space, 0)} - own == RESERVED
+
+
+def test_an_input_declared_in_no_unit_is_refused() -> None:
+    declared = {"force": {"unit": "Nm/foo"}, "gap": {"unit": "nm"}, "number": {}}
+    simulator = Python.model_validate(
+        {"function": "math:sqrt", "parameters": declared, "results": {"energy": {"unit": "what I like"}}}
+    )
+    with pytest.raises(BindingError) as caught:
+        bind_space(simulator, ranges(force=[1, 2], gap=1, number=1))
+    (problem,) = caught.value.problems
+    assert problem.location == ("simulator", "parameters", "force", "unit")
+    assert "there is no unit `foo`" in problem.message
+
+    class Own(Slit):
+        kind: Literal["own:Slit"] = "own:Slit"  # type: ignore[assignment]  # as the user's classes are called
+        inputs: ClassVar = (Parameter("gap", "parrot", "distance of the walls", 1.0, 10.0),)
+        outputs: ClassVar = (Output("density", "mol/L", "mean"),)
+
+        def check(self, inputs: dict[str, float]) -> None:  # type: ignore[override]
+            pass
+
+    with pytest.raises(BindingError, match="gap: there is no unit `parrot`"):
+        bind_space(Own(), ranges(gap=[2, 3]))
