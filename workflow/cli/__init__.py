@@ -20,7 +20,7 @@ from workflow.words import suggestion
 
 COMMANDS = (
     *("init", "validate", "plan", "run", "resume", "status", "stop"),
-    *("results", "models", "predict", "simulate", "report", "doctor", "schema"),
+    *("results", "models", "predict", "simulate", "report", "dashboard", "doctor", "schema"),
 )
 
 
