@@ -212,6 +212,16 @@ def test_validate_speaks_json_and_stays_readable(place: Path) -> None:
     assert "did you mean `seed`" in done.stderr
 
 
+def test_validate_warns_of_a_run_that_ends_before_its_first_model(place: Path) -> None:
+    done = mlaround("validate", "wells.yaml", "--set", "stop.simulations=15", cwd=place)
+    assert done.returncode == 0
+    assert "warning: no model will be trained: stop.simulations = 15 ends the run before" in done.stderr
+    done = mlaround("validate", "wells.yaml", "--json", "--set", "stop.simulations=15", cwd=place)
+    assert "training.first = 16" in json.loads(done.stdout)["warnings"][0]
+    done = mlaround("validate", "wells.yaml", "--json", "--set", "stop.simulations=16", cwd=place)
+    assert json.loads(done.stdout)["warnings"] == []
+
+
 def test_init_writes_a_campaign_that_is_valid_and_overwrites_nothing(tmp_path: Path) -> None:
     assert mlaround("init", "ions", cwd=tmp_path).returncode == 0
     assert sorted(p.name for p in (tmp_path / "ions").iterdir()) == [
