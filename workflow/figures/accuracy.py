@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from surrogates import Target
+from surrogates import Signature, Target
 from workflow.figures.figure import Column, Figure, numbers
 from workflow.figures.heldout import Array, HeldOut, Ints
 from workflow.figures.style import (
@@ -27,22 +27,34 @@ POINTS = 2000
 """Most points with error bars that a browser redraws at once."""
 
 
-def parity(held: HeldOut) -> Figure:
+def parity(held: HeldOut, output: str | None = None) -> Figure:
     """Predicted against simulated values with both error bars, a panel per output.
 
-    Scalars show every held-out simulation; profiles their bins, thinned to `POINTS` over the range of values.
+    Scalars show every held-out simulation; profiles their bins. At most `POINTS` are drawn in all, evenly
+    over the range of values.
+
+    Args:
+        held: the simulations and their predictions.
+        output: which; all scalars if not given, or all profiles where there is no scalar.
 
     Raises:
-        ValueError: nothing was held out.
+        ValueError: nothing was held out, or there is no such output.
     """
     if not len(held):
         raise ValueError("no held-out simulations to show")
     columns = held.signature.columns()
     scalars = [t for t in held.signature.targets if t.axis is None]
     shown = (scalars or list(held.signature.targets))[:6]
+    if output is not None:
+        shown = [named_target(held.signature, output)]
     across = min(3, len(shown))
     down = -(-len(shown) // across)
-    plot = layout(height=60 + 360 * down, annotations=[], showlegend=False, meta={"min_width": 290 * across})
+    plot = layout(
+        height=60 + (440 if len(shown) == 1 else 360 * down),
+        annotations=[],
+        showlegend=False,
+        meta={"min_width": 290 * across},
+    )
     data: list[dict[str, Any]] = []
     table: list[list[Any]] = [[] for _ in range(6)]
     plot["margin"]["t"] = 64
@@ -53,7 +65,7 @@ def parity(held: HeldOut) -> Figure:
         rows: tuple[Iterable[Any], ...] = ([target.name] * len(ids), ids, *parts)
         for column, part in zip(table, rows, strict=True):
             column.extend(part)
-        y, err, mean, std = (part[stratified(parts[0])] for part in parts)
+        y, err, mean, std = (part[stratified(parts[0], POINTS // len(shown))] for part in parts)
         data += _parity_panel(plot, p, across, down, target, y, err, mean, std)
     names = ("output", "simulation", "simulated", "standard error", "predicted", "std")
     units = {t.unit for t in shown}
@@ -68,6 +80,19 @@ def parity(held: HeldOut) -> Figure:
         plot,
         tuple(Column(n, unit if k > 1 else "", v) for k, (n, v) in enumerate(zip(names, table, strict=True))),
     )
+
+
+def named_target(signature: Signature, output: str | None) -> Target:
+    """The output of that name, the first one if none is given.
+
+    Raises:
+        ValueError: there is none.
+    """
+    targets = signature.targets
+    found = targets[0] if output is None else next((t for t in targets if t.name == output), None)
+    if found is None:
+        raise ValueError(f"no output {output!r}; the model predicts {', '.join(t.name for t in targets)}")
+    return found
 
 
 def _parity_panel(

@@ -9,6 +9,7 @@ import numpy as np
 from surrogates import Target
 from workflow.figures.figure import Column, Figure, numbers
 from workflow.figures.heldout import Array, HeldOut
+from workflow.figures.observables import common
 from workflow.figures.style import (
     GREY,
     SERIES,
@@ -53,7 +54,7 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
     table: list[list[Any]] = [[] for _ in range(8)]
     centres = held.centres(name)
     plot = layout(height=560, annotations=[], meta={"min_width": 300 * len(picks)})
-    title = axis_title(_common([t.name for t in targets]), targets[0].unit)
+    title = axis_title(common([t.name for t in targets]), targets[0].unit)
     for panel, (label, row) in enumerate(picks.items()):
         k = 1 + 2 * panel
         width = 1 / len(picks)
@@ -186,13 +187,6 @@ def _band(
             **lower,
         },
     ]
-
-
-def _common(names: list[str]) -> str:
-    """The words that the names share, or all names: ``density`` of density_cation and density_anion."""
-    words = [name.split("_") for name in names]
-    shared = [parts[0] for parts in zip(*words, strict=False) if len(set(parts)) == 1]
-    return "_".join(shared) or ", ".join(names)
 
 
 def _inputs(held: HeldOut, row: int) -> str:

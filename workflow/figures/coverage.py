@@ -1,0 +1,172 @@
+"""Where the simulations lie: the space pair by pair of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from workflow.figures.design import KINDS, Design, Scale, table_of
+from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.heldout import Array, Ints
+from workflow.figures.style import BLUE, GREY, ORANGE, VERMILION, layout, suffix
+
+MOST_INPUTS = 6
+"""Most inputs of one figure of pairs."""
+MOST_POINTS = 1500
+"""Most simulations drawn in each panel; those that failed are drawn first."""
+
+
+def coverage(design: Design, first: str | None = None, second: str | None = None) -> Figure:
+    """The simulated points of the space, pair by pair of inputs, or one pair by itself.
+
+    Args:
+        design: the points.
+        first: name of an input; all pairs are shown if neither is given.
+        second: name of another one.
+
+    Raises:
+        ValueError: fewer than two inputs vary, or a name is none of theirs.
+    """
+    a, b = design.pair(first, second)
+    one = first is not None or second is not None
+    chosen = [a, b] if one else list(range(len(design.dimensions)))[:MOST_INPUTS]
+    drawn = _thinned(design)
+    side = len(chosen) - 1
+    plot = layout(
+        height=480 if one else 130 + max(170 * side, 220), shapes=[], meta={"min_width": 110 + 150 * side}
+    )
+    gap = 0.03
+    high = (1 - gap * (side - 1)) / side
+    scales = [Scale(design.dimensions[k]) for k in chosen]
+    for j in range(side):
+        low = j * (high + gap)
+        plot[f"xaxis{suffix(j + 1)}"] = scales[j].axis(domain=[low, low + high], anchor=f"y{suffix(side)}")
+        top = 1 - low
+        plot[f"yaxis{suffix(j + 1)}"] = scales[j + 1].axis(domain=[max(top - high, 0), top], anchor="x")
+    rounds = sorted(set(design.version.tolist()))
+    data: list[dict[str, Any]] = []
+    for j in range(side):
+        for i in range(j, side):
+            axes = {"xaxis": f"x{suffix(j + 1)}", "yaxis": f"y{suffix(i + 1)}"}
+            plot["shapes"].append(box(scales[j], scales[i + 1], axes["xaxis"], axes["yaxis"]))
+            x = scales[j].apart(drawn.x[:, chosen[j]], drawn.ids)
+            y = scales[i + 1].apart(drawn.x[:, chosen[i + 1]], drawn.ids * 7 + 3)
+            data += markers(drawn, x, y, axes, rounds)
+    data += _legend(design, rounds)
+    if len(rounds) > 1:
+        plot["coloraxis"] = {
+            "colorscale": "Viridis",
+            "reversescale": True,
+            "cmin": rounds[0],
+            "cmax": rounds[-1],
+            "colorbar": {
+                "title": {"text": "steered by model version (0: none yet)", "side": "right"},
+                "tickvals": rounds[:: -(-len(rounds) // 8)],
+                "thickness": 14,
+            },
+        }
+    counts = np.bincount(design.kind, minlength=3)
+    steered = (
+        f" {int((design.version > 0).sum()):,} were chosen by a model, the others before there was one."
+        if len(rounds) > 1
+        else ""
+    )
+    left = (
+        ""
+        if one or len(design.dimensions) <= MOST_INPUTS
+        else (
+            f" Of {len(design.dimensions)} inputs the first {MOST_INPUTS} are shown; any two can be chosen."
+        )
+    )
+    spread = " Points with the same value stand side by side." if any(s.places for s in scales) else ""
+    thin = f" {len(drawn):,} of them are drawn." if len(drawn) < len(design) else ""
+    return Figure(
+        "coverage",
+        "The space that was simulated",
+        f"{len(design):,} simulations: {counts[0]:,} that models learn from, {counts[1]:,} held out, "
+        f"{counts[2]:,} failed.{steered} Dashed: the range of the campaign.{spread}{thin}{left}",
+        data,
+        plot,
+        tuple(Column(*c) for c in table_of(design, [("steered by model", "", design.version)])),
+    )
+
+
+def _thinned(design: Design) -> Design:
+    """All that failed, and of the others evenly as many as may be drawn."""
+    if len(design) <= MOST_POINTS:
+        return design
+    failed, others = np.flatnonzero(design.kind == 2), np.flatnonzero(design.kind != 2)
+    failed = _every(failed, MOST_POINTS // 2)
+    return design.rows(np.sort(np.concatenate([failed, _every(others, MOST_POINTS - len(failed))])))
+
+
+def _every(rows: Ints, most: int) -> Ints:
+    if len(rows) <= most:
+        return rows
+    chosen: Ints = rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+    return chosen
+
+
+def markers(
+    design: Design, x: Array, y: Array, axes: dict[str, str], rounds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """A trace for each of `KINDS`; coloured by the model that steered where there was more than one."""
+    texts = design.labels()
+    traces = []
+    for k, (kind, symbol) in enumerate(KINDS):
+        rows = np.flatnonzero(design.kind == k)
+        if len(rows):
+            colour: dict[str, Any] = {"color": (BLUE, ORANGE, VERMILION)[k]}
+            if len(rounds) > 1:
+                colour = {"color": design.version[rows].tolist(), "coloraxis": "coloraxis"}
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "x": numbers(x[rows]),
+                    "y": numbers(y[rows]),
+                    "text": [texts[r] for r in rows],
+                    "hovertemplate": "%{text}<extra></extra>",
+                    "marker": {"symbol": symbol, "size": 7 if k else 5, "opacity": 0.85, **colour},
+                    "name": kind,
+                    "showlegend": False,
+                    **axes,
+                }
+            )
+    return traces
+
+
+def _legend(design: Design, rounds: list[int]) -> list[dict[str, Any]]:
+    """What the symbols mean; where colour says something else, in grey."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [None],
+            "y": [None],
+            "marker": {
+                "symbol": symbol,
+                "size": 8,
+                "color": GREY if len(rounds) > 1 else (BLUE, ORANGE, VERMILION)[k],
+            },
+            "name": kind,
+            "hoverinfo": "skip",
+        }
+        for k, (kind, symbol) in enumerate(KINDS)
+        if (design.kind == k).any()
+    ]
+
+
+def box(x: Scale, y: Scale, xref: str, yref: str) -> dict[str, Any]:
+    """The range of the space, as a dashed frame."""
+    (x0, x1), (y0, y1) = x.ends, y.ends
+    return {
+        "type": "rect",
+        "xref": xref,
+        "yref": yref,
+        **{"x0": x0, "x1": x1, "y0": y0, "y1": y1},
+        "line": {"color": GREY, "width": 1, "dash": "dash"},
+        "layer": "below",
+    }
