@@ -36,7 +36,7 @@ export function Actions({ run, about, status, paused }) {
   const folder = quoted(about.folder);
   return html`<button type="button" ref=${button} popovertarget="actions" class="actions-button">
       Actions <span aria-hidden="true">▾</span></button>
-    <div id="actions" popover ref=${menu} class="menu" onToggle=${opened}>
+    <div id="actions" popover="auto" ref=${menu} class="menu" onToggle=${opened}>
       ${about.read_only ? html`<p class="soft">Started with <code>--read-only</code>: it only shows.</p>`
         : html`<ul>${shown.map(([verb, name, meaning]) => {
           const no = possible[verb]?.possible === false ? possible[verb].why_not : "";
