@@ -19,4 +19,13 @@ def paints(page: Page) -> list[tuple[int, float]]:
 def show(page: Page, run: str, name: str, query: str = "") -> None:
     """Go to a page of the dashboard without leaving the document."""
     page.evaluate("hash => { location.hash = hash; }", f"#/{run}/{name}{query}")
-    page.locator("main h1").first.wait_for()
+    page.locator("header h1").first.wait_for()
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing on a page is still being fetched or drawn."""
+    page.wait_for_function(
+        """() => !document.querySelector("[aria-busy=true]")
+          && [...document.querySelectorAll(".js-plotly-plot")].every((plot) => plot.querySelector(".main-svg"))"""
+    )
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
