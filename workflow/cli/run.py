@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
@@ -21,8 +22,9 @@ from workflow.folder import RunFolder, new_run
     type=click.Path(path_type=Path),
     help="The run folder; by default runs/NAME-YYYYMMDD-HHMMSS.",
 )
+@click.option("--dashboard", is_flag=True, help="Show the run in a browser while it goes on.")
 @set_option
-def command(file: Path, folder: Path | None, overrides: tuple[str, ...]) -> None:
+def command(file: Path, folder: Path | None, dashboard: bool, overrides: tuple[str, ...]) -> None:
     """Run a campaign to its end, in the foreground.
 
     Ctrl-C stops it once what runs is done, a second Ctrl-C at once; `mlaround resume` goes on.
@@ -36,7 +38,25 @@ def command(file: Path, folder: Path | None, overrides: tuple[str, ...]) -> None
 
     click.echo(f"run folder {shown(run.path)}", err=True)
     text, source = file.read_text(encoding="utf-8-sig"), file.resolve()
-    control(
-        run,
-        lambda on_update: run_campaign(campaign, run.path, text=text, source=source, on_update=on_update),
-    )
+    with ExitStack() as stack:
+        if dashboard:
+            _show(run, stack)
+        control(
+            run,
+            lambda on_update: run_campaign(campaign, run.path, text=text, source=source, on_update=on_update),
+        )
+
+
+def _show(run: RunFolder, stack: ExitStack) -> None:
+    """Start a dashboard beside the run, which goes on without it if need be."""
+    from workflow.dashboard.beside import start
+    from workflow.dashboard.place import PlaceError
+
+    def failed(words: str) -> None:
+        with suppress(OSError):
+            click.echo(f"the dashboard has ended ({words}); the run goes on", err=True)
+
+    try:
+        click.echo(f"open {stack.enter_context(start(run.path, failed))}", err=True)
+    except (PlaceError, OSError) as error:
+        failed(str(error))

@@ -139,8 +139,8 @@ def _model(record: Record) -> list[Alert]:
     coverage = overall.get("coverage")
     if coverage is not None and coverage < COVERAGE:
         text = (
-            f"The error bars of model {name} are too narrow: its 95 % intervals hold {100 * coverage:.0f} % of "
-            f"the values of {n} held-out simulations."
+            f"The error bars of model {name} are too narrow: its 95 % intervals hold {100 * coverage:.0f} % "
+            f"of the values of {n} held-out simulations."
         )
         found.append(_alert("warning", text, "surrogate"))
     return found

@@ -27,7 +27,7 @@ WORDED = (CampaignError, EventLogError, ModelFileError, ResultFileError)
 """Errors of damaged folders that say themselves which file it is."""
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818  # what it is, and no more an error than a 404
     """An answer that is an error, in words for the reader.
 
     Args:
@@ -125,7 +125,7 @@ class Runs:
 
     def __init__(self, root: str | Path, only: str | None = None) -> None:
         self.root, self.only = Path(root).absolute(), only
-        self._open: dict[str, tuple[tuple[int, int], OpenRun]] = {}
+        self._open: dict[str, OpenRun] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -154,24 +154,17 @@ class Runs:
         folder = RunFolder(self.root / name) if _shown(name) else None
         if folder is None or (self.only is not None and name != self.only) or not _exists(folder):
             raise Refusal(404, f"there is no run {name[:200]!r} here", "choose one of the list of runs")
-        try:
-            stat = folder.path.stat()
-        except OSError as error:
-            raise Refusal(404, f"{name} cannot be read: {error.strerror}") from error
-        place = stat.st_dev, stat.st_ino
         with self._lock:
-            known = self._open.pop(name, None)
-            if known is None or known[0] != place:  # else another run of that name came in its place
-                known = (place, OpenRun(folder))
-            self._open[name] = known  # as the one looked at last
-            for _, old in list(self._open.values())[:-READ_AT_ONCE]:
+            run = self._open.pop(name, None) or OpenRun(folder)
+            self._open[name] = run  # as the one looked at last
+            for old in list(self._open.values())[:-READ_AT_ONCE]:
                 old.let_go()
-            return known[1]
+            return run
 
     def close(self) -> None:
         """Stop following any run."""
         with self._lock:
-            for _, run in self._open.values():
+            for run in self._open.values():
                 run.followed.close()
 
 

@@ -231,8 +231,8 @@ class Followed:
         except Exception as error:
             log.debug("while reading %s", self.folder.events, exc_info=True)
             self._trouble = (
-                f"Event {self._tail.seq} of the log makes no sense ({type(error).__name__}: {error}); what is "
-                "shown is what comes before it."
+                f"Event {self._tail.seq} of the log makes no sense ({type(error).__name__}: {error}); what "
+                "is shown is what comes before it."
             )
         return self._record.events > before
 

@@ -59,7 +59,8 @@ def _row(folder: RunFolder, sizes: _Sizes) -> dict[str, Any]:
     except Exception as error:  # whatever a damaged folder brings about is said in its row
         empty = ("campaign", "state", "done", "failed", "running", "total", "speedup", "updated")
         row, reason = dict.fromkeys(empty), f"cannot be read: {error}"
-    return plain_data({"name": folder.name, **row, "disk_bytes": sizes.of(folder), "error": reason or None})
+    found: dict[str, Any] = plain_data({"name": folder.name, **row})
+    return {**found, "disk_bytes": sizes.of(folder), "error": reason or None}
 
 
 def _about(run: Run, *, read_only: bool) -> dict[str, Any]:

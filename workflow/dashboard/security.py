@@ -17,8 +17,13 @@ log = logging.getLogger(__name__)
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """What this machine is called by those who are on it, or at the other end of a tunnel."""
 
+EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+"""The style element with nothing in it, which Plotly adds its rules to one by one."""
+
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; worker-src 'self'; "
+    # Plotly sets style attributes as text; no text of a run can become a style element all the same.
+    f"style-src 'self'; style-src-elem 'self' {EMPTY}; style-src-attr 'unsafe-inline'; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
@@ -41,8 +46,9 @@ SAFE = ("GET", "HEAD")
 SIGN_IN = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>mlaround</title></head><body><main>
 <h1>This dashboard asks who you are</h1>
-<p>Open the address that <code>mlaround dashboard</code> printed when it was started, whole, with the part after
-<code>?token=</code>. If that terminal is gone, end that dashboard and start it again: a new address is printed.</p>
+<p>Open the address that <code>mlaround dashboard</code> printed when it was started, whole, with the part
+after <code>?token=</code>. If that terminal is gone, end that dashboard and start it again: a new address is
+printed.</p>
 <p>If you have just opened that address, <a href="./">go on here</a>.</p>
 </main></body></html>
 """

@@ -29,6 +29,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         self._dashboard.close()
 
+    def end_with(self, event: threading.Event) -> None:
+        """Wait for the event, then end."""
+        event.wait()
+        self.handle_exit(0, None)
+
 
 def serve(
     runs: Runs,
@@ -63,7 +68,7 @@ def serve(
     )
     server = _Server(config, dashboard)
     if until is not None:
-        threading.Thread(target=lambda: until.wait() and server.handle_exit(0, None), daemon=True).start()
+        threading.Thread(target=server.end_with, args=(until,), daemon=True).start()
     try:
         server.run(sockets=[listener])
     finally:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Annotated
 from urllib.parse import quote, unquote
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from workflow.dashboard.context import Context, OpenRun, Refusal
@@ -87,14 +87,14 @@ def routes(context: Context, closing: Closing) -> APIRouter:
     return router
 
 
-def _read(given: object) -> list[tuple[str, int]]:
+def _read(given: Iterable[str]) -> list[tuple[str, int]]:
     """Runs and the numbers of their states, from ``RUN:SEQ``.
 
     Raises:
         Refusal: 400, that is not what they are.
     """
     found = []
-    for text in given:  # type: ignore[attr-defined]
+    for text in given:
         run, colon, seq = text.rpartition(":")
         if not colon or not seq.lstrip("-").isascii() or not seq.lstrip("-").isdigit() or len(seq) > 18:
             raise Refusal(400, f"{text[:200]!r} is not a run and the number of a state, RUN:SEQ")
