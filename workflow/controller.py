@@ -19,11 +19,12 @@ from workflow.campaign import Campaign
 from workflow.events import EventWriter, cut_torn_tail
 from workflow.folder import RunFolder, write_atomically
 from workflow.planner import Planner
-from workflow.pool import Pool, PoolLostError
+from workflow.pool import Pool, PoolLostError, WithdrawnError
 from workflow.provenance import code_state, installed_packages, package_version
 from workflow.reading import dump
 from workflow.record import Record
 from workflow.recovery import adopted, mend
+from workflow.requests.acting import Actions
 from workflow.resources import start_pool
 from workflow.status import status
 from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time, signals
@@ -39,6 +40,9 @@ BREAKDOWNS = 30
 
 TICK = 1.0
 """Seconds between status files and looks for requests; nothing else waits for the clock."""
+
+WAKE = ("wake", None, None)
+"""A message that says nothing but that there is something to decide."""
 
 SILENCE = 10.0
 """Seconds after which a task whose result file is in place should have been reported as done."""
@@ -91,10 +95,14 @@ class Controller:
         self.losses: dict[int, int] = {}
         self.silent: dict[int, float] = {}
         self.ending: Ending | None = None
+        self.held = False
+        """Whether tasks that were handed over and did not begin are held back."""
 
     def run(self) -> Outcome:
         """Hold the run, work, let it go."""
+        left = self.folder.requests()
         with self.folder.lock(), signals(self.messages):
+            self.actions = Actions(self, left)
             # The workers start while this thread reads the record and asks for the first points.
             self.pool: Pool = start_pool(
                 self.campaign.resources, self.folder.parsl, workers=self.workers, name="simulate"
@@ -114,10 +122,9 @@ class Controller:
         resumed = self.record.events > 0
         if self.changed:
             write_atomically(self.folder.resolved, dump(self.campaign), durable=True)
-        for request in self.folder.requests():
-            self.folder.answer(request)  # whatever was asked of an earlier controller
+        self.folder.running.mkdir(exist_ok=True)  # an older version made no such folder
         with EventWriter(self.folder.events, self.record.events) as self.log:
-            self._note(
+            self.note(
                 "run_started",
                 run=self.folder.name,
                 version=package_version("mlaround"),
@@ -133,18 +140,20 @@ class Controller:
                 self.campaign.simulator, self.space.names, self.campaign.resources.task_time, self.workers
             )
             self.trainer = Trainer(
-                self.campaign, self.folder, self.record, self.planner, self._note, self._commit, self.search
+                self.campaign, self.folder, self.record, self.planner, self.note, self.commit, self.search
             )
             self.backlog.extend(self.record.unfinished_tasks().tolist())
+            self.actions.take()
             self.started = time.monotonic()
             try:
                 ending = self._loop()
             finally:
                 self.trainer.close()
-            self._note("run_stopped", state=ending.state, reason=ending.reason)
-            self._commit()
+            self.note("run_stopped", state=ending.state, reason=ending.reason)
+            self.commit()
             # Before the table is written: whoever waits for the last result need not wait for it.
             self.pool.close(kill=True)
+            self.folder.tidy_running()
         self._document()
         write_table(self.folder, self.record, self.campaign.simulator, self.space, self.campaign.seed)
         self._publish(ending.state, ending.reason)
@@ -157,7 +166,8 @@ class Controller:
             now = time.monotonic()
             if now >= next_tick:
                 next_tick = now + TICK
-                self._tick(now)
+                if self._tick(now):
+                    continue  # what was asked for may have changed everything
             if self._at_rest(now):
                 break
             try:
@@ -175,7 +185,12 @@ class Controller:
             return True
         if self.in_flight or self.trainer.busy:
             return False
+        if self.record.paused and (self.ending is None or self.ending.state == "finished"):
+            return False
         if self.ending is None and not self.backlog and not self.planner.remaining:
+            if self.actions.take():  # while the last task ran: a larger budget, say
+                self.messages.put(WAKE)
+                return False
             self.ending = natural_end(self.record, self.planner)
             if self.trainer.last(self.messages):
                 return False
@@ -187,18 +202,22 @@ class Controller:
 
     def _advance(self) -> None:
         """Start whatever can be started: tasks up to one ahead on each worker, and a training."""
+        over = self.ending is not None and self.ending.state != "finished"
+        if self.held != (over or self.record.paused):
+            self._hold(not self.held)
+        if self.held:
+            self.commit()
+            return
         if self.ending is None:
             goal = goal_reached(self.campaign, self.record)
             if goal is not None and not (self.campaign.deterministic and self.record.pending):
                 self.ending = goal
-        if self.ending is not None and self.ending.state != "finished":
-            return
         if self.ending is None:
             room = self.pool.depth - len(self.in_flight)
             tasks = [self._retry_or_propose() for _ in range(room) if self._more()]
         else:
             tasks = [self.backlog.popleft() for _ in range(len(self.backlog))]
-        self._commit()
+        self.commit()
         for task in tasks:
             self._submit(task)
         if self.ending is None and not self.backlog:
@@ -224,7 +243,7 @@ class Controller:
             wish = min(wish, max(1, -(-self.trainer.until_due // self.workers)))
         batch = self.planner.take(self.sizer.cut(self.planner.upcoming(wish), wish))
         task = self.record.tasks
-        self._note(
+        self.note(
             "task_proposed",
             task=task,
             first=batch.first,
@@ -249,6 +268,29 @@ class Controller:
         self.in_flight[task] = future
         future.add_done_callback(lambda done: self.messages.put(("simulated", task, done)))
 
+    def _hold(self, hold: bool) -> None:
+        """Hold back the tasks that were handed over and did not begin, or let them go again."""
+        self.held = hold
+        for task in self.in_flight:
+            if self.record.task_finished[task]:
+                continue  # a killed one stays withdrawn
+            with suppress(OSError):
+                if not hold:
+                    self.folder.withdrawn(task).unlink(missing_ok=True)
+                elif not self.folder.marker(task).exists():
+                    self.folder.withdrawn(task).touch()
+
+    # What users ask for.
+
+    def stop(self, *, now: bool) -> None:
+        """Let the run go, after a moment or now."""
+        self.ending = on_request(self.ending, 0.0 if now else time.monotonic() + GRACE)
+
+    def reconsider(self) -> None:
+        """Something is left to do, or counts otherwise: a run that was about to finish finds out anew."""
+        if self.ending is not None and self.ending.state == "finished":
+            self.ending = None
+
     # What happens.
 
     def _handle(self, message: Message) -> None:
@@ -257,6 +299,8 @@ class Controller:
             self.ending = on_signal(subject, self.ending, time.monotonic() + GRACE)
             for waiting in self.in_flight.values():
                 waiting.cancel()
+        elif kind == "wake":
+            pass
         elif kind == "trained":
             problem = self.trainer.finish(future)
             if problem is not None:
@@ -265,17 +309,23 @@ class Controller:
             self._simulated(subject, self.in_flight.pop(subject))
 
     def _simulated(self, task: int, future: Future[Any]) -> None:
+        if self.record.task_finished[task]:
+            self._killed(task)
+            return
         if future.cancelled():
             self.backlog.append(task)
             return
         error = future.exception()
         if error is None:
             fields = future.result()
-            self._note("task_done", **fields)
+            self.note("task_done", **fields)
             first, count = int(self.record.task_first[task]), int(self.record.task_count[task])
             if not fields["failed"]:  # a replica that failed may have cost next to nothing
                 rows = self.record.inputs[first : first + count]
                 self.sizer.learn(rows, fields["ended"] - fields["started"])
+        elif isinstance(error, WithdrawnError):
+            self.folder.withdrawn(task).unlink(missing_ok=True)
+            self.backlog.append(task)
         elif self.pool.lost(error):
             self._lost(task, error)
         else:
@@ -283,7 +333,16 @@ class Controller:
             self.backlog.append(task)
             self._fail(f"task {task} could not be run: {type(error).__name__}: {error}")
 
+    def _killed(self, task: int) -> None:
+        """The pool has let go of a task that was killed: whatever it says, the record has the last word."""
+        for path in (self.folder.withdrawn(task), self.folder.marker(task), self.folder.result(task)):
+            path.unlink(missing_ok=True)
+        if self.pool.broken:
+            self.pool.restart()
+
     def _lost(self, task: int, error: BaseException) -> None:
+        with suppress(OSError):
+            self.folder.marker(task).unlink()
         if self.ending is not None and self.ending.state != "finished":
             return
         if self.pool.broken:
@@ -294,13 +353,13 @@ class Controller:
             self._fail(f"the workers broke down {self.pool.breakdowns} times; last: {error}")
         fields = adopted(self.folder, self.record, task)
         if fields is not None:
-            self._note("task_done", **fields)
+            self.note("task_done", **fields)
         elif self.losses.get(task, 0) > LOSSES:
             message = f"its worker went away {self.losses[task]} times ({error}); out of memory, or a crash?"
-            self._note("task_failed", task=task, reason="worker lost", message=message)
+            self.note("task_failed", task=task, reason="worker lost", message=message)
         else:
             attempt = int(self.record.task_attempts[task]) + 1
-            self._note("task_retried", task=task, attempt=attempt, reason=type(error).__name__)
+            self.note("task_retried", task=task, attempt=attempt, reason=type(error).__name__)
             self.backlog.append(task)
 
     def _fail(self, reason: str) -> None:
@@ -309,23 +368,26 @@ class Controller:
 
     # Recording.
 
-    def _note(self, event: str, **fields: Any) -> None:
+    def note(self, event: str, **fields: Any) -> None:
+        """Record an event; nothing may rely on it before `commit`."""
         self.record.apply(self.log.append(event, **fields))
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """Put what was recorded on disk."""
         self.log.commit()
 
-    def _tick(self, now: float) -> None:
-        self._commit()
+    def _tick(self, now: float) -> bool:
+        """What happens once a second; whether a user asked for something."""
+        self.commit()
         self.folder.touch_controller()
+        acted = self.actions.take()
         if self.ending is None:
-            self.ending = on_request(self.folder, now + GRACE) or out_of_time(
-                self.campaign, now - self.started, now + GRACE
-            )
+            self.ending = out_of_time(self.campaign, now - self.started, now + GRACE)
         self._unblock(now)
-        self._publish("running", None)
+        self._publish("paused" if self.record.paused else "running", None)
         if self.record.done:
             self._document()
+        return acted
 
     def _unblock(self, now: float) -> None:
         """Restart a pool that does not deliver: a result lies there, but nobody says that it is done.
@@ -340,13 +402,14 @@ class Controller:
     def _publish(self, state: str, reason: str | None) -> None:
         record = self.record
         running = 0
-        if state == "running":
-            running = sum(int(record.task_count[task]) for task in sorted(self.in_flight)[: self.workers])
+        if state in ("running", "paused"):
+            begun = [task for task in self.in_flight if self.folder.marker(task).exists()]
+            running = sum(int(record.task_count[task]) for task in begun)
         latest = status(
             record,
             name=self.campaign.name,
             run=self.folder.name,
-            total=self.planner.total,
+            total=self.planner.total + record.replicas - record.planned,
             running=running,
             state=state,
             reason=reason,

@@ -28,7 +28,7 @@ class Batch:
     """Replicas decided upon.
 
     Args:
-        first: number of the first.
+        first: number of the first; of a drawn batch, among the policy's own.
         inputs: array (n, dimensions).
         held_out: array (n,).
         model: version that steered, or ``None``.
@@ -43,7 +43,8 @@ class Batch:
 class Planner:
     """Decides which replicas come next, from the record alone.
 
-    A replica is held out by its number alone: replica i is if floor((i + 1) share) > floor(i share).
+    The policy's replicas are numbered by themselves: points that users ask for in between shift nothing.
+    One is held out by that number alone: number i is if floor((i + 1) share) > floor(i share).
     With a policy that does not look at results, held-out replicas are points of its own. With one
     that does, they would be a biased sample, and come from a scrambled Sobol sequence of their own.
     """
@@ -54,7 +55,7 @@ class Planner:
         self._share = campaign.training.held_out
         size = self._policy.size(space)
         self.total = campaign.stop.simulations if size is None else min(campaign.stop.simulations, size)
-        """Replicas that the run has in all."""
+        """Replicas that the policy decides in all."""
         self._model: Model | None = None
         self._version: int | None = None
         self._drawn: Batch | None = None
@@ -64,7 +65,7 @@ class Planner:
     @property
     def remaining(self) -> int:
         """Replicas that may still be proposed now: to the end of the round, or of the run."""
-        return 0 if self.exhausted else max(0, self.boundary - self._record.replicas)
+        return 0 if self.exhausted else max(0, self.boundary - self._record.planned)
 
     @property
     def boundary(self) -> int:
@@ -76,10 +77,19 @@ class Planner:
     @property
     def at_round_end(self) -> bool:
         """Whether what was proposed so far are whole rounds of a deterministic run."""
-        training, proposed = self._campaign.training, self._record.replicas
+        training, proposed = self._campaign.training, self._record.planned
         return proposed == self.total or (
             proposed >= training.first and (proposed - training.first) % training.every == 0
         )
+
+    def resize(self, campaign: Campaign) -> None:
+        """Go on with another budget; nothing else of the campaign may differ."""
+        boundary = self.boundary
+        size = campaign.steering.size(self._space)
+        self._campaign = campaign
+        self.total = campaign.stop.simulations if size is None else min(campaign.stop.simulations, size)
+        if self.boundary != boundary:
+            self._drawn = None
 
     def use(self, model: Model | None, version: int | None) -> None:
         """Let this model steer from now on; what the policy said before is dropped."""
@@ -100,10 +110,10 @@ class Planner:
         drawn = self._drawn
         assert drawn is not None
         self._drawn = Batch(drawn.first + count, drawn.inputs[count:], drawn.held_out[count:], drawn.model)
-        return Batch(drawn.first, drawn.inputs[:count], drawn.held_out[:count], drawn.model)
+        return Batch(self._record.replicas, drawn.inputs[:count], drawn.held_out[:count], drawn.model)
 
     def _draw(self, wish: int) -> Batch:
-        start = self._record.replicas
+        start = self._record.planned
         if self._campaign.deterministic:
             # The whole round in one go, as decided at its start, whatever part of it is proposed yet.
             begin = self._round_start()
@@ -115,7 +125,7 @@ class Planner:
         return self._ask(start, min(wish, self.remaining))
 
     def _ask(self, first: int, count: int) -> Batch:
-        """The replicas from ``first`` on, as decided when all before it had been proposed."""
+        """The policy's replicas from its ``first`` on, as decided when all before it had been proposed."""
         numbers = np.arange(first, first + count)
         held = np.floor((numbers + 1) * self._share) > np.floor(numbers * self._share)
         before = int(np.floor(first * self._share))
@@ -127,7 +137,9 @@ class Planner:
             own = ~held
             own_first = first - before
             rows[held] = sobol_points(self._space, self._campaign.seed, HELD_OUT, before, int(held.sum()))
-        view = View(self._space, self._record.inputs[:first], self._model, self._campaign.seed, own_first)
+        record = self._record
+        before_it = record.inputs if record.planned == record.replicas else record.inputs[~record.asked]
+        view = View(self._space, before_it[:first], self._model, self._campaign.seed, own_first)
         points = self._policy.propose(view, int(own.sum()))
         places = np.flatnonzero(own)
         rows[places[: len(points)]] = points
@@ -138,12 +150,12 @@ class Planner:
         return Batch(first, rows, held, self._version)
 
     def _round_start(self) -> int:
-        """Number of the first replica of the round that the next replica belongs to."""
-        training, next_replica = self._campaign.training, self._record.replicas
+        """Number of the first replica of the round that the policy's next one belongs to."""
+        training, next_replica = self._campaign.training, self._record.planned
         if next_replica < training.first:
             return 0
         return training.first + (next_replica - training.first) // training.every * training.every
 
     def _round_size(self) -> int:
         training = self._campaign.training
-        return training.first if self._record.replicas < training.first else training.every
+        return training.first if self._record.planned < training.first else training.every

@@ -16,16 +16,22 @@ class PoolLostError(Exception):
     """The processes that ran a task are gone, and its result with them."""
 
 
+class WithdrawnError(Exception):
+    """A task that its worker did not begin with, since it was withdrawn in the meantime."""
+
+
 class Pool(ABC):
     """Workers that run functions; what the engine sees of a place.
 
     Attributes:
         workers: how many tasks run at a time.
+        killable: whether a task that runs can be ended without ending the controller.
         depth: how many tasks to hand over at a time, so that one is ready wherever one ends.
         breakdowns: how often it was restarted.
     """
 
     workers: int
+    killable: bool = True
     depth: int
     breakdowns: int = 0
 
@@ -61,6 +67,8 @@ class ThreadPool(Pool):
     Twice as many threads as workers share the workers' places (see `computing`): while one waits for
     the disk to take its results, another computes.
     """
+
+    killable = False
 
     def __init__(self, workers: int, name: str) -> None:
         self.workers = workers

@@ -414,7 +414,8 @@ class Run:
         record = self.record
         model = "no model yet" if record.promoted is None else f"model {version_name(record.promoted)}"
         failed = f", {record.failed} failed" if record.failed else ""
-        return f"<Run {self.folder.name}: {self.state}, {record.done} of {self.total} simulations{failed}, {model}>"
+        counts = f"{record.done} of {self.total} simulations{failed}"
+        return f"<Run {self.folder.name}: {self.state}, {counts}, {model}>"
 
     def _repr_html_(self) -> str:
         record, overall = self.record, self.scores.get("overall") or {}

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workflow.campaign import Campaign
-from workflow.folder import RunFolder
 from workflow.judging import least_success
 from workflow.planner import Planner
 from workflow.record import Record
@@ -67,14 +66,11 @@ def _finished(record: Record, reason: str) -> Ending:
     return Ending("finished", reason, int(too_many))
 
 
-def on_request(folder: RunFolder, until: float) -> Ending | None:
-    """The ending that somebody asked for by a file, or ``None``."""
-    asked = [name for name in folder.requests() if (folder.read_request(name) or {}).get("verb") == "stop"]
-    if not asked:
-        return None
-    for name in asked:
-        folder.answer(name)
-    return Ending("stopped", "stop was requested", RESUMABLE, until)
+def on_request(ending: Ending | None, until: float) -> Ending:
+    """The ending that somebody asked for, who may do so again to wait less."""
+    if ending is None or ending.state == "finished":
+        return Ending("stopped", "stop was requested", RESUMABLE, until)
+    return replace(ending, until=until if ending.until is None else min(until, ending.until))
 
 
 def out_of_time(campaign: Campaign, seconds: float, until: float) -> Ending | None:

@@ -5,7 +5,12 @@ This module and all that it imports at the top stay light, since every worker pa
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -14,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import Failure, InvalidInputError, Keep, Observations, Simulator
-from workflow.folder import RunFolder
+from workflow.folder import RunFolder, process_start
 from workflow.plugins import by_path, find
-from workflow.pool import computing
+from workflow.pool import WithdrawnError, computing
 from workflow.results import summary, write_result
 from workflow.seeds import replica_seeds
 from workflow.worker import Request, add_to_path, cpu_seconds, in_process_of_its_own, settle
@@ -35,16 +40,23 @@ def simulate(request: Request) -> dict[str, Any]:
         the fields of the event `task_done`.
 
     Raises:
+        WithdrawnError: the task was withdrawn before it began.
         Exception: only for what is wrong with the place it runs in (no such plug-in, disk full).
             What goes wrong inside the simulator is a failure of its replicas.
     """
     settle()
     folder = RunFolder(request["run"])
+    with _marking(folder, request["task"]) as begin:
+        return _simulate(request, folder, begin)
+
+
+def _simulate(request: Request, folder: RunFolder, begin: Callable[[str], None]) -> dict[str, Any]:
     simulator, names, settings = _prepare(str(folder.path), request["search"])
     inputs = np.array(request["inputs"], dtype=np.float64)
     replicas = np.arange(request["first"], request["first"] + len(inputs))
     seeds = replica_seeds(request["seed"], replicas)
     with computing() as worker:
+        begin(worker)
         started, cpu = time.time(), cpu_seconds()
         keep = None
         if settings is not None:
@@ -91,6 +103,42 @@ def simulate(request: Request) -> dict[str, Any]:
         optional=optional,
         failed={str(k): [f.reason, f.message] for k, f in sorted(observations.failures.items())},
     )
+
+
+@contextmanager
+def _marking(folder: RunFolder, task: int) -> Iterator[Callable[[str], None]]:
+    """Show while a task runs that it does, and where; what it gives is to be called when it begins.
+
+    A marker that cannot be written is no reason to fail: it is for people to look at, and to end the task.
+    """
+    path = folder.marker(task)
+
+    def begin(worker: str) -> None:
+        about = {
+            "task": task,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "worker": worker,
+            "started": round(time.time(), 6),
+            "process_started": _own_start(),
+            "killable": in_process_of_its_own(),
+        }
+        with suppress(OSError):
+            path.write_text(json.dumps(about), encoding="utf-8")
+        # After the marker is there: whoever withdraws a task looks for the marker after that.
+        if folder.withdrawn(task).exists():
+            raise WithdrawnError(f"task {task} was withdrawn before it began")
+
+    try:
+        yield begin
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
+@lru_cache(maxsize=1)
+def _own_start() -> float | None:
+    return process_start(os.getpid())
 
 
 def _observe(

@@ -44,7 +44,7 @@ class Trainer:
         self._losses = 0
         self._version = 0
         self._messages: Messages | None = None
-        self._steer()
+        self.steer()
 
     @property
     def busy(self) -> bool:
@@ -125,13 +125,17 @@ class Trainer:
             return None
         self._future = None
         error = InterruptedError("cancelled") if future.cancelled() else future.exception()
-        if error is None:
+        if error is None and self._request["incumbent"] != self._record.promoted:
+            # A user promoted another one meanwhile, and that is the one to be compared with.
+            self._request["incumbent"] = self._record.promoted
+            self._submit()
+        elif error is None:
             fields = future.result()
             self._note("model_trained", **fields)
             self._commit()
             if fields["promoted"]:
                 self._folder.point_to_promoted(self._record.promoted)
-                self._steer()
+                self.steer()
         elif self._pool.lost(error) and self._losses < LOSSES:
             self._losses += 1
             self._submit()
@@ -141,7 +145,7 @@ class Trainer:
                 return f"the surrogate could not be trained: {type(error).__name__}: {error}"
         return None
 
-    def _steer(self) -> None:
+    def steer(self) -> None:
         """Let the promoted model steer, if the policy looks at models."""
         version = self._record.promoted
         if version is None or self._campaign.steering.independent:

@@ -15,6 +15,7 @@ from workflow.folder import RunFolder, RunLockedError
 from workflow.record import Record
 from workflow.requests.arguments import Promote, RequestError, Simulate, parse, point
 from workflow.requests.checks import model_of
+from workflow.words import plain_data
 
 if TYPE_CHECKING:
     from workflow.run import Run
@@ -48,16 +49,19 @@ class Request:
 
     def event(self, outcome: str, words: str) -> dict[str, Any]:
         """The fields of the event `action`."""
-        return {
-            "request": self.name,
-            "verb": self.verb,
-            "arguments": self.arguments,
-            "user": self.user,
-            "via": self.via,
-            "asked": self.asked,
-            "outcome": outcome,
-            "words": words,
-        }
+        fields: dict[str, Any] = plain_data(
+            {
+                "request": self.name,
+                "verb": self.verb,
+                "arguments": self.arguments,
+                "user": self.user,
+                "via": self.via,
+                "asked": self.asked,
+                "outcome": outcome,
+                "words": words,
+            }
+        )
+        return fields
 
 
 def ask(run: Run, verb: str, arguments: Mapping[str, Any], via: str) -> Request:
@@ -81,7 +85,7 @@ def ask(run: Run, verb: str, arguments: Mapping[str, Any], via: str) -> Request:
     alive = run.folder.controller_alive() is not None
     if verb in LIVE and not alive:
         raise RequestError(f"no controller holds {run.folder.name}: there is nothing to {verb}")
-    fields = {
+    fields: dict[str, Any] = {
         "verb": verb,
         "arguments": asked.model_dump(mode="json", exclude_none=True),
         "user": user_name(),

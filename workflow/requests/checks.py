@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +43,8 @@ def new_budget(record: Record, asked: Budget, now: int, size: int | None) -> int
         RequestError: it cannot be that.
     """
     wanted = asked.simulations if size is None else min(asked.simulations, size)
-    if wanted == now:
-        if asked.simulations > wanted:
-            raise RequestError(f"the policy has {size} points in all, and all of them are in the budget")
-        raise RequestError(f"the budget is {now} simulations already")
+    if wanted == now and asked.simulations > wanted:
+        raise RequestError(f"the policy has {size} points in all, and all of them are in the budget")
     if wanted < record.planned:
         raise RequestError(
             f"{simulations(record.planned)} are decided upon already; "
@@ -96,3 +96,19 @@ def model_of(record: Record, folder: RunFolder, version: int) -> str:
     if version == record.promoted:
         raise RequestError(f"{name} is in use already")
     return name
+
+
+def not_to_be_killed(record: Record, task: int, marker: Mapping[str, Any] | None) -> str | None:
+    """Why a task cannot be killed; ``None`` if it can."""
+    if task >= record.tasks:
+        return f"there is no task {task}"
+    if record.task_finished[task]:
+        failed = record.failures.get(int(record.task_first[task]), ("", ""))[0] == "killed"
+        return f"task {task} {'was killed' if failed else 'is over'}"
+    if marker is None:
+        return None
+    if marker.get("killable") is False:
+        return f"task {task} runs on a thread of the controller, which cannot be killed; stop the run instead"
+    if marker["host"] != socket.gethostname():
+        return f"task {task} runs on {marker['host']}: only its controller's own host can kill it"
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,14 @@ from workflow.requests.arguments import (
     parse,
     point,
 )
-from workflow.requests.checks import failed_simulations, listed, model_of, new_budget, simulations
+from workflow.requests.checks import (
+    failed_simulations,
+    listed,
+    model_of,
+    new_budget,
+    not_to_be_killed,
+    simulations,
+)
 from workflow.words import duration
 
 if TYPE_CHECKING:
@@ -106,6 +112,8 @@ def _budget(run: Run, asked: Budget) -> Consequence:
     now = run.campaign.stop.simulations if size is None else min(run.campaign.stop.simulations, size)
     wanted = new_budget(run.record, asked, now, size)
     more = wanted - now
+    if not more:
+        raise RequestError(f"the budget is {simulations(now)} already")
     change = f"{more} more{_about(run, more)}" if more > 0 else f"{-more} fewer"
     limit = f" (the policy has {size} points in all)" if wanted < asked.simulations else ""
     words = f"the budget goes from {now} to {simulations(wanted)}: {change}{limit}"
@@ -130,22 +138,6 @@ def _kill(run: Run, asked: Kill) -> Consequence:
         parts.append(f"task {task}{where} ({simulations(n)}, {how})")
     they = "it counts as failed" if count == 1 else "they count as failed"
     return Consequence(f"stops {'; '.join(parts)}; {they} and can be retried; the run goes on", loses=True)
-
-
-def not_to_be_killed(record: Record, task: int, marker: Mapping[str, Any] | None) -> str | None:
-    """Why a task cannot be killed; ``None`` if it can."""
-    if task >= record.tasks:
-        return f"there is no task {task}"
-    if record.task_finished[task]:
-        failed = record.failures.get(int(record.task_first[task]), ("", ""))[0] == "killed"
-        return f"task {task} {'was killed' if failed else 'is over'}"
-    if marker is None:
-        return None
-    if marker.get("killable") is False:
-        return f"task {task} runs on a thread of the controller, which cannot be killed; stop the run instead"
-    if marker["host"] != socket.gethostname():
-        return f"task {task} runs on {marker['host']}: only its controller's own host can kill it"
-    return None
 
 
 def _retry(run: Run, asked: Retry) -> Consequence:
