@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workflow import figures
-from workflow.figures import Design, Figure, Observed, Scalar, Trials
+from workflow.figures import ChoiceError, Design, Figure, Observed, Scalar, Trials
 from workflow.folder import RunError, version_name
 from workflow.record import State
 from workflow.speedup import measure
@@ -87,7 +87,7 @@ class Plots:
                 raise ValueError("no simulation is done yet")
             simulation = int(done[0])
         if not 0 <= simulation < record.replicas or record.state[simulation] != State.DONE:
-            raise ValueError(f"simulation {simulation} has no results")
+            raise ChoiceError(f"simulation {simulation} has no results")
         found = read_examples(run.folder, record, run.signature, np.array([simulation]))
         held_out = bool(record.held_out[simulation])
         observed = Observed(simulation, held_out, found.x[0], found.y[0], found.y_err[0])

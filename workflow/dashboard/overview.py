@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from workflow.dashboard.context import Context
+from workflow.dashboard.page import pages_of
 from workflow.events import last_event
 from workflow.folder import RunFolder
 from workflow.run import Run
@@ -78,7 +79,7 @@ def _about(run: Run, *, read_only: bool) -> dict[str, Any]:
         "surrogate": campaign.surrogate.kind,
         "steering": campaign.steering.kind,
         "budget": campaign.stop.simulations,
-        "pages": PAGES,
+        "pages": pages_of(run),
         "inputs": [
             {
                 "name": d.name,
@@ -104,22 +105,6 @@ def _about(run: Run, *, read_only: bool) -> dict[str, Any]:
         ],
         "axes": [{"name": axis.name, "unit": axis.unit} for axis in signature.axes],
     }
-
-
-PAGES = [
-    {"name": name, "title": title, "script": script}
-    for name, title, script in (
-        ("overview", "Overview", "overview"),
-        ("tasks", "Tasks", "tasks"),
-        ("timeline", "Timeline", "timeline"),
-        ("surrogate", "Surrogate", "surrogate"),
-        ("observables", "Observables", "analysis"),
-        ("coverage", "Coverage", "analysis"),
-        ("autotune", "Autotune", "analysis"),
-        ("whatif", "What if", "whatif"),
-        ("provenance", "Provenance", "analysis"),
-    )
-]
 
 
 def _question(run: Run) -> str:

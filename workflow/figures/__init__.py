@@ -5,7 +5,7 @@ from workflow.figures.cost import cost, timeline
 from workflow.figures.coverage import coverage
 from workflow.figures.design import Design
 from workflow.figures.errors import errors, residuals, timing
-from workflow.figures.figure import Column, Figure
+from workflow.figures.figure import ChoiceError, Column, Figure
 from workflow.figures.heldout import HeldOut
 from workflow.figures.latent import latent
 from workflow.figures.learning import learning_curve, speedup
@@ -16,6 +16,7 @@ from workflow.figures.tuning import gain, quality
 from workflow.figures.uncertainty import uncertainty
 
 __all__ = [
+    "ChoiceError",
     "Column",
     "Design",
     "Figure",

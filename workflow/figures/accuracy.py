@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from surrogates import Signature, Target
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, numbers
 from workflow.figures.heldout import Array, HeldOut, Ints
 from workflow.figures.style import (
     GREY,
@@ -91,7 +91,7 @@ def named_target(signature: Signature, output: str | None) -> Target:
     targets = signature.targets
     found = targets[0] if output is None else next((t for t in targets if t.name == output), None)
     if found is None:
-        raise ValueError(f"no output {output!r}; the model predicts {', '.join(t.name for t in targets)}")
+        raise ChoiceError(f"no output {output!r}; the model predicts {', '.join(t.name for t in targets)}")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow.figures.figure import plain
+from workflow.figures.figure import ChoiceError, plain
 from workflow.figures.heldout import Array, Ints
 from workflow.figures.style import axis, axis_title
 from workflow.record import Record, State
@@ -76,7 +76,7 @@ class Design:
         """
         names = [d.name for d in self.dimensions]
         if name not in names:
-            raise ValueError(
+            raise ChoiceError(
                 f"no input {name!r} that the campaign varies; it varies {', '.join(names) or 'none'}"
             )
         return names.index(name)
@@ -90,7 +90,7 @@ class Design:
         if len(self.dimensions) < 2:
             raise ValueError("the campaign varies fewer than two inputs")
         if first is not None and first == second:
-            raise ValueError(f"{first} against itself shows nothing; choose two inputs")
+            raise ChoiceError(f"{first} against itself shows nothing; choose two inputs")
         given = [None if name is None else self.index(name) for name in (first, second)]
         order = sorted(range(len(self.dimensions)), key=lambda k: (bool(self.dimensions[k].values), k))
         left = [k for k in order if k not in given]

@@ -15,6 +15,10 @@ from typing import Any
 import numpy as np
 
 
+class ChoiceError(ValueError):
+    """A choice that a figure cannot follow: a name or a value that there is not."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the table behind a figure; `unit` is empty for pure numbers and for words."""

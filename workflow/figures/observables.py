@@ -11,7 +11,7 @@ import numpy as np
 from surrogates import Model, Signature, Target
 from surrogates.contract import evaluate_terms
 from workflow.figures.design import Design, Scale, table_of, value_axis
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.style import (
     GREY,
@@ -149,7 +149,7 @@ def named_axis(signature: Signature, name: str | None) -> Any:
         raise ValueError("the simulator gives no profiles")
     known = [a.name for a in signature.axes]
     if name is not None and name not in known:
-        raise ValueError(f"no axis {name!r}; the outputs are over {', '.join(known)}")
+        raise ChoiceError(f"no axis {name!r}; the outputs are over {', '.join(known)}")
     return signature.axis(name or known[0])
 
 
@@ -268,7 +268,7 @@ def scalars(
     along = design.index(over) if over is not None else _first(design)
     apart = design.index(by) if by is not None else next((k for k in few if k != along), None)
     if apart is not None and apart not in few:
-        raise ValueError(f"{by} has too many values to tell series apart; choose one with few")
+        raise ChoiceError(f"{by} has too many values to tell series apart; choose one with few")
     scale = Scale(design.dimensions[along])
     shown = outputs[:MOST_SCALARS]
     drawn = done if len(done) <= MOST_POINTS else done[np.linspace(0, len(done) - 1, MOST_POINTS).astype(int)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulators import Parameter
 from workflow.figures.design import Design, Scale
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, numbers
 from workflow.figures.heldout import Array, Ints
 from workflow.figures.style import BLUE, GREY, ORANGE, VERMILION, layout
 
@@ -49,7 +49,9 @@ class Trials:
         if not known:
             raise ValueError("the campaign varies no setting of its simulator")
         if name is not None and name not in known:
-            raise ValueError(f"{name!r} is no setting that the campaign varies; it varies {', '.join(known)}")
+            raise ChoiceError(
+                f"{name!r} is no setting that the campaign varies; it varies {', '.join(known)}"
+            )
         parameter = self.settings[0 if name is None else known.index(name)]
         return parameter, self.design.index(parameter.name)
 
@@ -201,7 +203,7 @@ def _other(tried: Trials, k: int, over: str | None) -> int:
     if over is not None:
         j = tried.design.index(over)
         if j == k:
-            raise ValueError(f"{over} against itself shows nothing; choose another input")
+            raise ChoiceError(f"{over} against itself shows nothing; choose another input")
         return j
     names = {p.name for p in tried.settings}
     left = [i for i in range(len(tried.design.dimensions)) if i != k]

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulators import Parameter
 from workflow.figures.design import Scale, table_of, value_axis
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.observables import Scalar
 from workflow.figures.style import GREY, axis, axis_title, layout
@@ -36,7 +36,7 @@ def quality(
     if not names:
         raise ValueError("no scalar outputs to show")
     if output is not None and output not in names:
-        raise ValueError(f"no output {output!r}; the simulator gives {', '.join(names)}")
+        raise ChoiceError(f"no output {output!r}; the simulator gives {', '.join(names)}")
     shown = next(o for o in outputs if o.name == (output or names[0]))
     design, d = tried.design, tried.design.dimensions[k]
     scale = Scale(d)

@@ -11,7 +11,7 @@ from surrogates import Model, Target
 from workflow.figures.accuracy import named_target
 from workflow.figures.coverage import box, markers
 from workflow.figures.design import Bools, Design, Scale
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.style import VERMILION, layout
 
@@ -19,6 +19,8 @@ GRID = 45
 """Points along each side of the map."""
 NEAR = 0.15
 """How far from the slice a simulation may lie to be drawn on it, in widths of the range."""
+SLICES = 5
+"""Values that a page offers for each input that is held fixed."""
 BEYOND = 0.06
 """How far the map goes beyond the range of the space, in widths of it."""
 
@@ -156,11 +158,11 @@ def slice_point(design: Design, across: tuple[int, int], at: Mapping[str, float]
         k = design.index(name)
         d = design.dimensions[k]
         if k in across:
-            raise ValueError(f"{name} runs along an axis of the map, so that no value of it can be chosen")
+            raise ChoiceError(f"{name} runs along an axis of the map, so that no value of it can be chosen")
         if d.discrete and value not in d.values:
-            raise ValueError(f"{name} = {value:g}; accepted: {', '.join(f'{v:g}' for v in d.values)}")
+            raise ChoiceError(f"{name} = {value:g}; accepted: {', '.join(f'{v:g}' for v in d.values)}")
         if not d.low <= value <= d.high:
-            raise ValueError(f"{name} = {value:g}; accepted: {d.low:g} to {d.high:g} {d.unit}".rstrip())
+            raise ChoiceError(f"{name} = {value:g}; accepted: {d.low:g} to {d.high:g} {d.unit}".rstrip())
         point[k] = value
     return point
 

@@ -1,0 +1,5 @@
+"""What each worker did when."""
+
+from workflow.dashboard.page import Page
+
+PAGE = Page("Timeline", 30, script="timeline")
