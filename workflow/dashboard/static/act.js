@@ -63,14 +63,17 @@ function Confirm({ run, verb, given, close }) {
   useEffect(() => {
     if (!complete) return setMeaning(null);
     let late = false;
-    const timer = setTimeout(async () => {
-      try {
-        const answer = await consequence(run, verb, chosen);
-        if (!late) setMeaning(answer), setTrouble(null);
-      } catch (error) {
-        if (!late) setMeaning(null), setTrouble(error);
-      }
-    }, first.current ? 0 : TYPING);
+    const timer = setTimeout(
+      async () => {
+        try {
+          const answer = await consequence(run, verb, chosen);
+          if (!late) (setMeaning(answer), setTrouble(null));
+        } catch (error) {
+          if (!late) (setMeaning(null), setTrouble(error));
+        }
+      },
+      first.current ? 0 : TYPING,
+    );
     first.current = false;
     return () => {
       late = true;
@@ -99,15 +102,25 @@ function Confirm({ run, verb, given, close }) {
   return html`<form method="dialog" onSubmit=${submit}>
     <h2 id="confirm-title">${title}</h2>
     <p class="soft run-name">${run}</p>
-    ${"simulations" in fields && html`<${Budget} run=${run} value=${chosen.simulations}
-      change=${(value) => change("simulations", value)} />`}
-    ${"now" in fields && html`<label class="check"><input type="checkbox" checked=${chosen.now}
+    ${
+      "simulations" in fields &&
+      html`<${Budget} run=${run} value=${chosen.simulations}
+      change=${(value) => change("simulations", value)} />`
+    }
+    ${
+      "now" in fields &&
+      html`<label class="check"><input type="checkbox" checked=${chosen.now}
       onChange=${(event) => change("now", event.target.checked)} />
-      Stop at once: do not wait for the tasks that are running</label>`}
+      Stop at once: do not wait for the tasks that are running</label>`
+    }
     <div class="meaning" aria-live="polite">
-      ${trouble ? html`<p class="bad">${trouble.words} ${trouble.do}</p>`
-        : meaning ? html`<p>${meaning.possible ? sentence(meaning.words) : sentence(meaning.why_not)}</p>`
-        : html`<p class="soft">${complete ? "Looking at what this means" : "Say how many."}</p>`}
+      ${
+        trouble
+          ? html`<p class="bad">${trouble.words} ${trouble.do}</p>`
+          : meaning
+            ? html`<p>${meaning.possible ? sentence(meaning.words) : sentence(meaning.why_not)}</p>`
+            : html`<p class="soft">${complete ? "Looking at what this means" : "Say how many."}</p>`
+      }
     </div>
     <div class="buttons">
       <button type="button" onClick=${() => close(false)}>Cancel</button>
@@ -120,11 +133,14 @@ function Confirm({ run, verb, given, close }) {
 function Budget({ run, value, change }) {
   const [now, setNow] = useState(null);
   useEffect(() => {
-    api(runPath(run)).then(({ budget }) => {
-      const simulations = typeof budget === "number" ? budget : budget?.simulations;
-      setNow(simulations ?? null);
-      change(simulations ?? null);
-    }, () => {});
+    api(runPath(run)).then(
+      ({ budget }) => {
+        const simulations = typeof budget === "number" ? budget : budget?.simulations;
+        setNow(simulations ?? null);
+        change(simulations ?? null);
+      },
+      () => {},
+    );
   }, []);
   return html`<label class="field">Simulations in all
     <input type="number" min="1" step="1" required value=${value ?? ""} autofocus
@@ -132,8 +148,8 @@ function Budget({ run, value, change }) {
     <span class="soft">${now ? `now ${counted(now, "simulation")}` : ""}</span></label>`;
 }
 
-const sentence = (words) => (words ? `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`
-  : "");
+const sentence = (words) =>
+  words ? `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}` : "";
 
 const pending = new Map(); // id of a request -> {run, title}
 
@@ -148,7 +164,10 @@ export function outcomes(run, actions = []) {
     if (request?.run !== run) continue;
     pending.delete(action.request);
     const done = action.outcome === "done";
-    toast(`${request.title}: ${done ? "done" : "refused"}. ${sentence(action.words)}`, done ? "good" : "bad");
+    toast(
+      `${request.title}: ${done ? "done" : "refused"}. ${sentence(action.words)}`,
+      done ? "good" : "bad",
+    );
   }
 }
 
@@ -158,11 +177,16 @@ export function actionWords({ verb, arguments: given = {} }) {
   if (verb === "stop") return given.now ? "stop at once" : "stop";
   if (verb === "promote") return `use model v${given.model}`;
   if (verb === "kill") return `stop task ${listed(given.tasks)}`;
-  if (verb === "retry") return given.reason ? `retry what failed with "${given.reason}"`
-    : `retry ${counted(given.simulations?.length ?? 0, "simulation")}`;
-  if (verb === "simulate") return `simulate ${Object.entries(given.inputs ?? {})
-    .map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value}`).join(", ")}`;
+  if (verb === "retry")
+    return given.reason
+      ? `retry what failed with "${given.reason}"`
+      : `retry ${counted(given.simulations?.length ?? 0, "simulation")}`;
+  if (verb === "simulate")
+    return `simulate ${Object.entries(given.inputs ?? {})
+      .map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value}`)
+      .join(", ")}`;
   return verb;
 }
 
-const listed = (items = []) => items.slice(0, 5).join(", ") + (items.length > 5 ? ` and ${items.length - 5} more` : "");
+const listed = (items = []) =>
+  items.slice(0, 5).join(", ") + (items.length > 5 ? ` and ${items.length - 5} more` : "");

@@ -9,7 +9,8 @@ const CHOICES = [
   ["budget", "Change the budget", "how many simulations in all"],
   ["stop", "Stop", "end the run in good order"],
 ];
-const ENDED = ["finished", "stopped", "interrupted", "failed"];
+/** States of a run that only the command line goes on from. */
+export const ENDED = ["finished", "stopped", "interrupted", "failed"];
 
 export function Actions({ run, about, status, paused }) {
   const button = useRef(null);
@@ -26,7 +27,10 @@ export function Actions({ run, about, status, paused }) {
     if (about.read_only) return;
     for (const [verb] of shown) {
       if (verb === "budget") continue; // its consequence depends on the number, which its dialog asks for
-      consequence(run, verb, {}).then((answer) => setPossible((old) => ({ ...old, [verb]: answer })), () => {});
+      consequence(run, verb, {}).then(
+        (answer) => setPossible((old) => ({ ...old, [verb]: answer })),
+        () => {},
+      );
     }
   };
   const choose = (verb) => {
@@ -37,15 +41,22 @@ export function Actions({ run, about, status, paused }) {
   return html`<button type="button" ref=${button} popovertarget="actions" class="actions-button">
       Actions <span aria-hidden="true">▾</span></button>
     <div id="actions" popover="auto" ref=${menu} class="menu" onToggle=${opened}>
-      ${about.read_only ? html`<p class="soft">Started with <code>--read-only</code>: it only shows.</p>`
-        : html`<ul>${shown.map(([verb, name, meaning]) => {
-          const no = possible[verb]?.possible === false ? possible[verb].why_not : "";
-          return html`<li key=${verb}><button type="button" disabled=${Boolean(no)} onClick=${() => choose(verb)}>
+      ${
+        about.read_only
+          ? html`<p class="soft">Started with <code>--read-only</code>: it only shows.</p>`
+          : html`<ul>${shown.map(([verb, name, meaning]) => {
+              const no = possible[verb]?.possible === false ? possible[verb].why_not : "";
+              return html`<li key=${verb}><button type="button" disabled=${Boolean(no)} onClick=${() => choose(verb)}>
             ${name}<small>${no || meaning}</small></button></li>`;
-        })}</ul>`}
+            })}</ul>`
+      }
       <div class="commands"><p class="soft">On the command line</p>
-        ${status && ENDED.includes(status.state) && html`<${Command} label="go on with it"
-          text=${`mlaround resume ${folder}`} />`}
+        ${
+          status &&
+          ENDED.includes(status.state) &&
+          html`<${Command} label="go on with it"
+          text=${`mlaround resume ${folder}`} />`
+        }
         <${Command} label="how it is" text=${`mlaround status ${folder}`} />
         <${Command} label="a page to keep" text=${`mlaround report ${folder}`} />
       </div>

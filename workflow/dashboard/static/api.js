@@ -26,7 +26,11 @@ export async function api(path, options) {
   }
   const body = await answer.json().catch(() => null);
   if (answer.ok && body !== null) return body;
-  throw new ApiError(answer.status, body?.error ?? `The dashboard answered ${answer.status}.`, body?.do ?? "");
+  throw new ApiError(
+    answer.status,
+    body?.error ?? `The dashboard answered ${answer.status}.`,
+    body?.do ?? "",
+  );
 }
 
 /** The same for a POST of JSON. */

@@ -24,9 +24,9 @@ function App() {
   const go = useCallback((page, query) => {
     location.hash = address(route().run, page, query);
   }, []);
-  const pages = at.run ? about?.pages ?? [] : [];
+  const pages = at.run ? (about?.pages ?? []) : [];
   const page = pages.find(({ name }) => name === at.page);
-  const title = at.run ? page?.title ?? "" : "Campaigns";
+  const title = at.run ? (page?.title ?? "") : "Campaigns";
   useTitle(at.run, title, live);
   useFocus(`${at.run}/${at.page}`);
   useEffect(() => {
@@ -41,8 +41,11 @@ function App() {
     content = html`<${Gone} error=${trouble} run=${at.run} root=${about?.folder} retry=${retry} />`;
   } else if (!at.run) content = html`<${Lazy} key="campaigns" script="campaigns" at=${at} go=${go} />`;
   else if (about && !page) {
-    content = html`<${Trouble} error=${new ApiError(404, `There is no page "${at.page}" for this run.`,
-      "The navigation has those that there are.")} />`;
+    content = html`<${Trouble} error=${new ApiError(
+      404,
+      `There is no page "${at.page}" for this run.`,
+      "The navigation has those that there are.",
+    )} />`;
   } else if (about && live) {
     content = html`<${Lazy} key=${`${at.run}/${page.script}/${page.name}`} script=${page.script} at=${at}
       about=${about} live=${live} go=${go} />`;
@@ -74,13 +77,16 @@ function useAbout(run) {
     if (!run) return setState({ run, about: null, error: null });
     let over = false;
     let timer = 0;
-    api(runPath(run)).then((about) => {
-      if (!over) setState({ run, about, error: null });
-    }, (error) => {
-      if (over) return;
-      setState((old) => ({ run, about: old.run === run ? old.about : null, error }));
-      timer = setTimeout(() => setAttempt((k) => k + 1), RETRY);
-    });
+    api(runPath(run)).then(
+      (about) => {
+        if (!over) setState({ run, about, error: null });
+      },
+      (error) => {
+        if (over) return;
+        setState((old) => ({ run, about: old.run === run ? old.about : null, error }));
+        timer = setTimeout(() => setAttempt((k) => k + 1), RETRY);
+      },
+    );
     return () => {
       over = true;
       clearTimeout(timer);
@@ -116,7 +122,8 @@ function painted(seq, eventTime) {
 function useTitle(run, title, live) {
   const { simulations, state } = live?.summary.status ?? {};
   const share = simulations?.total
-    ? `${Math.floor((100 * (simulations.done + simulations.failed)) / simulations.total)} %` : "";
+    ? `${Math.floor((100 * (simulations.done + simulations.failed)) / simulations.total)} %`
+    : "";
   const words = [state && state !== "running" ? state : share, run, title, "mlaround"];
   useEffect(() => {
     document.title = words.filter(Boolean).join(" · ");
@@ -145,10 +152,13 @@ function Lazy({ script, at, about, live, go }) {
   const load = () => {
     setFailed(null);
     if (!modules.has(script)) modules.set(script, import(`./pages/${script}.js`));
-    modules.get(script).then((module) => setPage(() => module.default), (error) => {
-      modules.delete(script);
-      setFailed(error);
-    });
+    modules.get(script).then(
+      (module) => setPage(() => module.default),
+      (error) => {
+        modules.delete(script);
+        setFailed(error);
+      },
+    );
   };
   useEffect(load, [script]);
   if (failed) {

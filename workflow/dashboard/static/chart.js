@@ -1,7 +1,7 @@
 // Line plots that move: uPlot in the page's colours, with a legend, a table, and files to take away.
 import uPlot from "./lib/uplot.js";
 import { html, useEffect, useRef, useState } from "./lib/preact.js";
-import { number } from "./format.js";
+import { counted, number } from "./format.js";
 import { colours, onTheme } from "./theme.js";
 import { download, TableToggle, useStyle } from "./ui.js";
 
@@ -10,7 +10,13 @@ useStyle("chart.css");
 
 const SHAPES = {
   circle: (path, x, y, r) => path.arc(x, y, r, 0, 2 * Math.PI),
-  diamond: (path, x, y, r) => polygon(path, [[x, y - 1.3 * r], [x + 1.3 * r, y], [x, y + 1.3 * r], [x - 1.3 * r, y]]),
+  diamond: (path, x, y, r) =>
+    polygon(path, [
+      [x, y - 1.3 * r],
+      [x + 1.3 * r, y],
+      [x, y + 1.3 * r],
+      [x - 1.3 * r, y],
+    ]),
 };
 
 function polygon(path, corners) {
@@ -23,14 +29,15 @@ function polygon(path, corners) {
  *
  * `series`: [{name, colour (0-5, of `colours().series`), line (default true), dash, steps, fill, shape
  * ("circle" | "diamond", none without), hollow, text (value -> text)}], in the order of `data` after its x.
- * `x`, `y`: {label with its unit, text (value -> text), log, whole, from (least end of the axis), log scales
- * that must show a value: include}. `level`: {at, text}, a line across.
+ * `x`, `y`: {label with its unit, unit, text (value -> text), log, whole (numbers), from and to (ends that the
+ * axis has at least), room (share of it left beyond the data)}. `level`: {at, text}, a line across.
  * `head`, `rows`: what "View as table" and the CSV file hold; `name` of the files; `label` says what is
  * seen, now, to those who cannot see it.
  */
 export function Chart({ name, label, data, series, x, y, level, height = 240, head, rows, tools }) {
   const place = useRef(null);
   const plot = useRef(null);
+  const readout = useRef(null);
   const [themes, setThemes] = useState(0);
   const latest = useRef(null);
   latest.current = { x, y, level };
@@ -39,11 +46,21 @@ export function Chart({ name, label, data, series, x, y, level, height = 240, he
 
   useEffect(() => onTheme(() => setThemes((k) => k + 1)), []);
   useEffect(() => {
-    const made = new uPlot(options(place.current.clientWidth, height, series, latest), data, place.current);
+    const made = new uPlot(
+      options(place.current.clientWidth, height, series, latest, readout.current),
+      data,
+      place.current,
+    );
     plot.current = made;
-    const watch = new ResizeObserver(([{ contentRect: { width } }]) => {
-      if (width && Math.abs(width - made.width) >= 1) made.setSize({ width: Math.floor(width), height });
-    });
+    const watch = new ResizeObserver(
+      ([
+        {
+          contentRect: { width },
+        },
+      ]) => {
+        if (width && Math.abs(width - made.width) >= 1) made.setSize({ width: Math.floor(width), height });
+      },
+    );
     watch.observe(place.current);
     return () => {
       watch.disconnect();
@@ -55,39 +72,56 @@ export function Chart({ name, label, data, series, x, y, level, height = 240, he
   }, [data]);
 
   return html`<div class="chart">
-    <div ref=${place} class="chart-place" role="img" aria-label=${`${label} ${points} points.`}></div>
+    <div ref=${place} class="chart-place" role="img" aria-label=${`${label} ${counted(points, "point")}.`}></div>
+    <ul class="legend" aria-hidden="true">${series.map(
+      (one) => html`<li key=${one.name}><${Swatch} of=${one} />
+      ${one.name}</li>`,
+    )}<li class="soft" ref=${readout}></li></ul>
     <div class="chart-tools"><${TableToggle} head=${head} rows=${rows} name=${name} />
       <button type="button" class="small" onClick=${() => picture(plot.current, name, label, series)}>PNG</button>
       ${tools}</div></div>`;
 }
 
-function options(width, height, series, latest) {
+function options(width, height, series, latest, readout) {
   const ink = colours();
   const { x, y } = latest.current;
   const font = "12px system-ui, 'DejaVu Sans', sans-serif";
   const axis = (own, side) => ({
-    side, font, labelFont: font, stroke: ink.soft, label: own.label, labelSize: 20, size: side === 3 ? 56 : 32,
-    labelGap: side === 3 ? 0 : 4, space: side === 3 ? 28 : 64,
-    grid: { stroke: ink.rule, width: 1 }, ticks: { stroke: ink.rule, width: 1, size: 4 },
-    incrs: own.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6]
+    side,
+    font,
+    labelFont: font,
+    stroke: ink.soft,
+    label: own.label,
+    labelSize: 20,
+    size: side === 3 ? 48 : 28,
+    labelGap: side === 3 ? 4 : 0,
+    space: side === 3 ? 28 : 64,
+    grid: { stroke: ink.rule, width: 1 },
+    ticks: { stroke: ink.rule, width: 1, size: 4 },
+    splits: own.log ? (plot, _, low, high) => marks(low, high) : undefined,
+    incrs: own.whole
+      ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6]
       : undefined,
     values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : (own.text ?? number)(tick))),
   });
   return {
-    width, height, padding: [8, 12, 0, 0],
+    width,
+    height,
+    padding: [8, 12, 0, 0],
     scales: {
       x: { time: false, range: (_, low, high) => spread(low, high, latest.current.x) },
-      y: y.log ? { distr: 3, log: 10, range: (_, low, high) => decades(low, high, latest.current) }
+      y: y.log
+        ? { distr: 3, log: 10, range: (_, low, high) => decades(low, high, latest.current) }
         : { range: (_, low, high) => spread(low, high, { from: 0, ...latest.current.y }) },
     },
     axes: [axis(x, 2), axis(y, 3)],
-    series: [
-      { label: x.label, value: (_, value) => (value === null ? "–" : (x.text ?? number)(value)) },
-      ...series.map((one) => line(one, ink)),
-    ],
-    legend: { live: true, markers: { width: 2 } },
+    series: [{}, ...series.map((one) => line(one, ink))],
+    legend: { show: false },
     cursor: { y: false, points: { size: 8 }, focus: { prox: 24 } },
-    hooks: { draw: [(plot) => drawLevel(plot, latest.current.level, ink)] },
+    hooks: {
+      draw: [(plot) => drawLevel(plot, latest.current.level, ink)],
+      setCursor: [(plot) => (readout.textContent = read(plot, series, latest.current.x))],
+    },
   };
 }
 
@@ -95,18 +129,22 @@ function line(one, ink) {
   const colour = ink.series[one.colour];
   const radius = 4;
   return {
-    label: one.name,
     stroke: one.line === false ? "transparent" : colour,
     width: 2,
     dash: one.dash,
     fill: one.fill ? colour.replace("rgb(", "rgba(").replace(")", ", 0.16)") : undefined,
     paths: one.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
     spanGaps: Boolean(one.spanGaps),
-    value: (_, value) => (value === null || value === undefined ? "–" : (one.text ?? number)(value)),
-    points: one.shape ? {
-      show: true, stroke: colour, fill: one.hollow ? ink.page : colour, width: 2, size: 2 * radius,
-      paths: (plot, index, from, to) => shapes(plot, index, from, to, SHAPES[one.shape], radius),
-    } : { show: false },
+    points: one.shape
+      ? {
+          show: true,
+          stroke: colour,
+          fill: one.hollow ? ink.page : colour,
+          width: 2,
+          size: 2 * radius,
+          paths: (plot, index, from, to) => shapes(plot, index, from, to, SHAPES[one.shape], radius),
+        }
+      : { show: false },
   };
 }
 
@@ -124,9 +162,38 @@ function shapes(plot, index, from, to, draw, radius) {
   return { stroke: path, fill: path, clip: null, flags: 3 };
 }
 
+/** What is under the cursor, in words. */
+function read(plot, series, x) {
+  const at = plot.cursor.idx;
+  if (at === null || at === undefined) return "";
+  const values = series.flatMap((one, k) => {
+    const value = plot.data[k + 1][at];
+    return value === null || value === undefined ? [] : [`${one.name} ${(one.text ?? number)(value)}`];
+  });
+  return `${values.join(", ")} at ${(x.text ?? number)(plot.data[0][at])}${x.unit ? ` ${x.unit}` : ""}`;
+}
+
+/** A line and a mark as the plot has them. */
+function Swatch({ of }) {
+  const colour = `var(--s${of.colour + 1})`;
+  const inside = of.hollow ? "var(--page)" : colour;
+  return html`<svg width="28" height="12" viewBox="0 0 28 12">
+    ${of.fill && html`<rect x="1" y="5" width="26" height="7" fill=${colour} opacity="0.16" />`}
+    ${of.line !== false && html`<path d="M1 5H27" stroke=${colour} stroke-width="2" stroke-dasharray=${of.dash} />`}
+    ${of.shape === "circle" && html`<circle cx="14" cy="6" r="4" fill=${inside} stroke=${colour} stroke-width="2" />`}
+    ${
+      of.shape === "diamond" &&
+      html`<path d="M14 1L19 6L14 11L9 6Z" fill=${inside} stroke=${colour}
+      stroke-width="2" />`
+    }</svg>`;
+}
+
 function drawLevel(plot, level, ink) {
   if (!level) return;
-  const { ctx, bbox: { left, width, top, height } } = plot;
+  const {
+    ctx,
+    bbox: { left, width, top, height },
+  } = plot;
   const y = plot.valToPos(level.at, "y", true);
   if (y < top || y > top + height) return;
   ctx.save();
@@ -158,6 +225,18 @@ function decades(low, high, { level }) {
   const least = Math.min(low ?? 1, level?.at ?? Infinity);
   const most = Math.max(high ?? 10, level?.at ?? 0);
   return [round125(least * 0.9, -1), round125(most * 1.1, 1)];
+}
+
+/** Where a logarithmic axis is marked: powers of ten, and 2 and 5 times them where there are few. */
+function marks(low, high) {
+  const found = [];
+  const few = high / low < 300;
+  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high * 1.001; power *= 10) {
+    for (const step of few ? [1, 2, 5] : [1]) {
+      if (step * power >= low * 0.999 && step * power <= high * 1.001) found.push(step * power);
+    }
+  }
+  return found;
 }
 
 function round125(value, way) {

@@ -20,7 +20,8 @@ self.onconnect = ({ ports: [port] }) => {
 function listen(port, { follow, seq, leave, bye }) {
   if (bye) return forget(port);
   let tab = ports.get(port);
-  if (!tab) { // it slept for longer than we waited
+  if (!tab) {
+    // it slept for longer than we waited
     ports.set(port, (tab = { runs: new Set(), spoke: 0 }));
     port.postMessage({ forgotten: true });
   }

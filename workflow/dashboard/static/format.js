@@ -81,7 +81,8 @@ export function ago(epoch) {
 export function clock(epoch) {
   const date = new Date(1000 * epoch);
   const time = date.toLocaleTimeString("en-GB");
-  return date.toDateString() === new Date().toDateString() ? time
+  return date.toDateString() === new Date().toDateString()
+    ? time
     : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
 }
 

@@ -1,7 +1,7 @@
 // The line above every page: which run, how it is, how fresh this is, and what can be done.
 import { html, useEffect, useState } from "./lib/preact.js";
-import { Actions } from "./actions.js";
-import { roughly } from "./format.js";
+import { Actions, ENDED } from "./actions.js";
+import { ago, roughly } from "./format.js";
 import { StateBadge } from "./ui.js";
 
 /** Without a sign of life for so long, what is shown may be old (ms): the server speaks every 15 s. */
@@ -13,32 +13,44 @@ export function Header({ at, title, about, live, openMenu }) {
     <button type="button" class="menu-button" aria-label="Open the navigation" onClick=${openMenu}>☰</button>
     <div class="where"><h1>${title || at.page}</h1>
       ${at.run && html`<span class="run-name">${at.run}</span>`}</div>
-    ${at.run && html`<div class="how">
+    ${
+      at.run &&
+      html`<div class="how">
       ${status && html`<${StateBadge} state=${status.state} />`}
-      ${live && live.seq >= 0 && html`<${Fresh} live=${live} />`}
-      ${about?.read_only && html`<span class="badge" title="This dashboard was started with --read-only">
-        read-only</span>`}
+      ${live && live.seq >= 0 && html`<${Fresh} live=${live} ended=${ENDED.includes(status?.state)} />`}
+      ${
+        about?.read_only &&
+        html`<span class="badge" title="This dashboard was started with --read-only">
+        read-only</span>`
+      }
       ${about && html`<${Actions} run=${at.run} about=${about} status=${status} paused=${live?.summary.paused} />`}
-    </div>`}
+    </div>`
+    }
   </header>`;
 }
 
 /** How old what is shown is. */
-function Fresh({ live }) {
+function Fresh({ live, ended }) {
   const [, tick] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => !document.hidden && tick((k) => k + 1), 1000);
     return () => clearInterval(timer);
   }, []);
   const now = performance.now();
-  const updated = (now - live.updated) / 1000;
   const silent = now - live.heard;
-  const [tone, symbol, words] = live.connection === "lost" || silent > STALLED
-    ? ["bad", "✕", `stalled ${roughly(silent / 1000)}`]
-    : [live.connection === "polling" ? "warn" : "good", live.connection === "polling" ? "◌" : "●",
-       `updated ${updated < 1 ? `${updated.toFixed(1)} s` : roughly(updated)} ago`];
-  const title = live.connection === "polling"
+  const polling = live.connection === "polling";
+  let [tone, symbol, words] = [
+    "good",
+    polling ? "◌" : "●",
+    `updated ${age((now - live.updated) / 1000)} ago`,
+  ];
+  if (live.connection === "lost" || silent > STALLED) {
+    [tone, symbol, words] = ["bad", "✕", `stalled ${roughly(silent / 1000)}`];
+  } else if (ended) words = `last event ${ago(live.eventTime)}`;
+  const title = polling
     ? "Something between this page and the server holds the live stream back: it asks every 2 s instead."
-    : `Event ${live.seq} of the run's log`;
+    : "The age of what is shown. Changes come as they happen.";
   return html`<span class="fresh ${tone}" title=${title}><span aria-hidden="true">${symbol}</span> ${words}</span>`;
 }
+
+const age = (seconds) => (seconds < 1 ? `${seconds.toFixed(1)} s` : roughly(seconds));

@@ -16,7 +16,11 @@ export function Keys({ at, pages }) {
   useEffect(() => {
     const pressed = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-      if (event.target.closest("input:not([type=checkbox]):not([type=radio]), select, textarea, [contenteditable]")) {
+      if (
+        event.target.closest(
+          "input:not([type=checkbox]):not([type=radio]), select, textarea, [contenteditable]",
+        )
+      ) {
         return;
       }
       if (event.key === "?") return dialog.current.showModal();

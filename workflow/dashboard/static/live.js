@@ -47,8 +47,17 @@ class Followed {
     this.frame = 0;
     this.ended = false;
     this.state = {
-      seq: -1, updated: performance.now(), heard: performance.now(), eventTime: null, origin: 0, workers: [],
-      summary: {}, tasks: emptyTasks(), connection: "lost", refused: false, error: null,
+      seq: -1,
+      updated: performance.now(),
+      heard: performance.now(),
+      eventTime: null,
+      origin: 0,
+      workers: [],
+      summary: {},
+      tasks: emptyTasks(),
+      connection: "lost",
+      refused: false,
+      error: null,
     };
     link ??= connect();
     this.load();
@@ -62,16 +71,26 @@ class Followed {
       snapshot = await api(runPath(this.run, "snapshot"));
     } catch (error) {
       if (this.ended) return;
-      this.set({ error: error instanceof ApiError ? error : new ApiError(0, String(error)),
-                 refused: error.status === 401 });
+      this.set({
+        error: error instanceof ApiError ? error : new ApiError(0, String(error)),
+        refused: error.status === 401,
+      });
       setTimeout(() => this.load(Math.min(2 * wait, RETRY[1])), wait);
     }
     this.loading = false;
     if (!snapshot || this.ended) return;
     this.set({
-      seq: snapshot.seq, origin: snapshot.origin ?? 0, workers: snapshot.workers, summary: snapshot.summary,
-      tasks: readTasks(snapshot.tasks), eventTime: snapshot.t ?? null, error: null, refused: false,
-      updated: performance.now(), heard: performance.now(), ...link.connection(),
+      seq: snapshot.seq,
+      origin: snapshot.origin ?? 0,
+      workers: snapshot.workers,
+      summary: snapshot.summary,
+      tasks: readTasks(snapshot.tasks),
+      eventTime: snapshot.t ?? null,
+      error: null,
+      refused: false,
+      updated: performance.now(),
+      heard: performance.now(),
+      ...link.connection(),
     });
     this.gaps = 0;
     link.follow(this.run, snapshot.seq);
@@ -82,7 +101,7 @@ class Followed {
   take(message) {
     if (this.loading) return void this.waiting.push(message);
     if (this.state.seq < 0) return; // the snapshot failed and will be asked for again
-    if (message.resync) return void this.load();
+    if (message.resync || message.missing) return void this.load();
     if (message.to <= this.state.seq) return;
     if (message.from > this.state.seq) {
       this.gaps += 1;
@@ -92,8 +111,11 @@ class Followed {
     }
     this.gaps = 0;
     this.set({
-      seq: message.to, eventTime: message.t ?? this.state.eventTime, updated: performance.now(),
-      heard: performance.now(), workers: message.workers ?? this.state.workers,
+      seq: message.to,
+      eventTime: message.t ?? this.state.eventTime,
+      updated: performance.now(),
+      heard: performance.now(),
+      workers: message.workers ?? this.state.workers,
       summary: { ...this.state.summary, ...message.summary },
       tasks: message.tasks ? changeTasks(this.state.tasks, message.tasks) : this.state.tasks,
     });
@@ -122,7 +144,8 @@ function receive(message) {
   if (message.run !== undefined) return followed.get(message.run)?.take(message);
   if (message.heard) for (const one of followed.values()) one.state.heard = performance.now();
   if (message.connection) {
-    for (const one of followed.values()) one.set({ connection: message.connection, refused: message.refused });
+    for (const one of followed.values())
+      one.set({ connection: message.connection, refused: message.refused });
   }
 }
 

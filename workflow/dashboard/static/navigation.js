@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "./lib/preact.js";
 import { address } from "./links.js";
 import { setTheme, theme } from "./theme.js";
 
-const THEMES = [["system", "◐", "System"], ["light", "○", "Light"], ["dark", "●", "Dark"]];
+const THEMES = ["system", "light", "dark"];
 
 /** Below 900 px it is a drawer, which `open` shows. */
 export function Navigation({ at, pages, open, close, about }) {
@@ -22,8 +22,11 @@ export function Navigation({ at, pages, open, close, about }) {
       <a class="brand" href="#/" onClick=${close}><img src="static/favicon.svg" alt="" width="24" height="24" />
         mlaround</a>
       <ul>${link("#/", "Campaigns", !at.run)}</ul>
-      ${at.run && html`<p class="run-name" title=${about?.folder}>${at.run}</p>
-        <ul>${pages.map(({ name, title }) => link(address(at.run, name), title, name === at.page, name))}</ul>`}
+      ${
+        at.run &&
+        html`<p class="run-name" title=${about?.folder}>${at.run}</p>
+        <ul>${pages.map(({ name, title }) => link(address(at.run, name), title, name === at.page, name))}</ul>`
+      }
       <${Theme} />
     </nav>`;
 }
@@ -31,9 +34,11 @@ export function Navigation({ at, pages, open, close, about }) {
 function Theme() {
   const [chosen, setChosen] = useState(theme);
   return html`<fieldset class="theme"><legend>Theme</legend>
-    ${THEMES.map(([name, symbol, title]) => html`<label key=${name} class=${chosen === name ? "chosen" : ""}>
+    ${THEMES.map(
+      (name) => html`<label key=${name} class=${chosen === name ? "chosen" : ""}>
       <input type="radio" name="theme" checked=${chosen === name} onChange=${() => {
         setTheme(name);
         setChosen(name);
-      }} /><span aria-hidden="true">${symbol}</span> ${title}</label>`)}</fieldset>`;
+      }} />${name}</label>`,
+    )}</fieldset>`;
 }

@@ -55,8 +55,12 @@ export class Stream {
     const opened = performance.now();
     let watch = setTimeout(() => this.#startPolling(), PATIENCE);
     try {
-      const answer = await fetch(this.#address("events", "since"), { signal: mine.signal, cache: "no-store" });
-      if (!answer.ok) throw Object.assign(new Error("refused"), { refused: [401, 403].includes(answer.status) });
+      const answer = await fetch(this.#address("events", "since"), {
+        signal: mine.signal,
+        cache: "no-store",
+      });
+      if (answer.status === 404) await this.#dropMissing(mine.signal);
+      if (!answer.ok) throw refusal(answer);
       const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
       for (;;) {
@@ -84,7 +88,10 @@ export class Stream {
     const blocks = text.replaceAll("\r", "").split("\n\n");
     const rest = blocks.pop();
     for (const block of blocks) {
-      const data = block.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5));
+      const data = block
+        .split("\n")
+        .filter((line) => line.startsWith("data:"))
+        .map((line) => line.slice(5));
       if (data.length) this.#pass(JSON.parse(data.join("\n")));
     }
     this.deliver({ heard: true });
@@ -95,6 +102,20 @@ export class Stream {
     if (!this.positions.has(message.run)) return;
     if (message.to !== undefined) this.positions.set(message.run, message.to);
     this.deliver(message);
+  }
+
+  /** One run that is not there any more would keep all others from being followed. */
+  async #dropMissing(signal) {
+    for (const [run, seq] of [...this.positions]) {
+      const answer = await fetch(this.#address("changes", "after", [[run, seq]]), {
+        signal,
+        cache: "no-store",
+      });
+      if (answer.status !== 404) continue;
+      this.positions.delete(run);
+      this.deliver({ run, missing: true });
+    }
+    this.wait = BACK_OFF[0];
   }
 
   #startPolling() {
@@ -110,7 +131,8 @@ export class Stream {
     this.polling = setTimeout(() => this.#poll(), POLL);
     try {
       const answer = await fetch(this.#address("changes", "after"), { cache: "no-store" });
-      if (!answer.ok) throw Object.assign(new Error("refused"), { refused: [401, 403].includes(answer.status) });
+      if (answer.status === 404) await this.#dropMissing();
+      if (!answer.ok) throw refusal(answer);
       const { messages } = await answer.json();
       if (!this.polling) return;
       this.#is("polling");
@@ -121,9 +143,9 @@ export class Stream {
     }
   }
 
-  #address(path, name) {
+  #address(path, name, positions = this.positions) {
     const address = new URL(path, this.base);
-    for (const [run, seq] of this.positions) address.searchParams.append(name, `${run}:${seq}`);
+    for (const [run, seq] of positions) address.searchParams.append(name, `${run}:${seq}`);
     return address;
   }
 
@@ -133,3 +155,5 @@ export class Stream {
     this.deliver(this.connection);
   }
 }
+
+const refusal = ({ status }) => Object.assign(new Error(`answered ${status}`), { refused: status === 401 });

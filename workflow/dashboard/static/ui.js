@@ -23,15 +23,20 @@ export function Tile({ label, value, note, state = "", href }) {
 }
 
 const RUN_STATES = {
-  running: ["▶", "running"], paused: ["❚❚", "paused"], finished: ["✓", "finished"],
-  stopped: ["■", "stopped"], interrupted: ["◆", "interrupted"], failed: ["✕", "failed"],
+  running: ["▶", "running"],
+  paused: ["❚❚", "paused"],
+  finished: ["✓", "finished"],
+  stopped: ["■", "stopped"],
+  interrupted: ["◆", "interrupted"],
+  failed: ["✕", "failed"],
 };
 
 /** The state of a run, or of a task by its code, as a shape, a word and a colour. */
 export function StateBadge({ state }) {
-  const [symbol, name, key] = typeof state === "number"
-    ? [STATES[state].symbol, STATES[state].name, STATES[state].name.replaceAll(" ", "-")]
-    : [...(RUN_STATES[state] ?? ["○", state ?? "unknown"]), state];
+  const [symbol, name, key] =
+    typeof state === "number"
+      ? [STATES[state].symbol, STATES[state].name, STATES[state].name.replaceAll(" ", "-")]
+      : [...(RUN_STATES[state] ?? ["○", state ?? "unknown"]), state];
   return html`<span class="badge state-${key}"><span aria-hidden="true">${symbol}</span> ${name}</span>`;
 }
 
@@ -46,27 +51,41 @@ export function DataTable({ caption, columns, rows, onRow, sort, onSort, empty =
     const key = column.key ?? column.name;
     const name = unit(column.name, column.unit);
     const order = sorted !== key ? undefined : sort.startsWith("-") ? "descending" : "ascending";
-    const arrow = { ascending: " ▲", descending: " ▼" }[order] ?? "";
+    const arrow =
+      onSort &&
+      html`<span aria-hidden="true" class="arrow">
+      ${{ ascending: "▲", descending: "▼" }[order]}</span>`;
     return html`<th scope="col" class=${column.number ? "n" : ""} aria-sort=${order}>
-      ${onSort && column.sortable !== false ? html`<button type="button" class="plain"
+      ${
+        onSort && column.sortable !== false
+          ? html`<button type="button" class="plain"
         onClick=${() => onSort(order === "descending" ? key : `-${key}`)}>
-        ${name}<span aria-hidden="true" class="arrow">${arrow}</span></button>` : name}</th>`;
+        ${column.number && arrow}${name}${!column.number && arrow}</button>`
+          : name
+      }</th>`;
   };
   const cell = (value, k, row, index) => {
-    const shown = columns[k]?.number && typeof value === "number" ? number(value) : value ?? "–";
-    const content = onRow && k === 0
-      ? html`<button type="button" class="plain" onClick=${(event) => {
-        event.stopPropagation();
-        onRow(row, index);
-      }}>${shown}</button>` : shown;
+    const shown = columns[k]?.number && typeof value === "number" ? number(value) : (value ?? "–");
+    const content =
+      onRow && k === 0
+        ? html`<button type="button" class="plain" onClick=${(event) => {
+            event.stopPropagation();
+            onRow(row, index);
+          }}>${shown}</button>`
+        : shown;
     return html`<td class=${columns[k]?.number ? "n" : ""}>${content}</td>`;
   };
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
     <table class="data"><caption>${caption}</caption>
       <thead><tr>${columns.map(head)}</tr></thead>
-      <tbody>${rows.length ? rows.map((row, index) => html`<tr class=${onRow ? "pick" : ""}
-        onClick=${onRow && (() => onRow(row, index))}>${row.map((value, k) => cell(value, k, row, index))}</tr>`)
-        : html`<tr><td colspan=${columns.length} class="soft">${empty}</td></tr>`}</tbody></table></div>`;
+      <tbody>${
+        rows.length
+          ? rows.map(
+              (row, index) => html`<tr class=${onRow ? "pick" : ""}
+        onClick=${onRow && (() => onRow(row, index))}>${row.map((value, k) => cell(value, k, row, index))}</tr>`,
+            )
+          : html`<tr><td colspan=${columns.length} class="soft">${empty}</td></tr>`
+      }</tbody></table></div>`;
 }
 
 /** A part of a page with a title, one line about it, and what can be done with it. */
@@ -117,16 +136,20 @@ export function TableToggle({ head, rows, name }) {
   const all = () => (typeof rows === "function" ? rows() : rows);
   const shown = open ? all() : [];
   const numbers = head.map((_, k) => shown.some((row) => typeof row[k] === "number"));
-  const caption = shown.length > ROWS_SHOWN
-    ? `The first ${ROWS_SHOWN} of ${number(shown.length)} rows; the CSV file has them all.`
-    : `${number(shown.length)} rows`;
+  const caption =
+    shown.length > ROWS_SHOWN
+      ? `The first ${ROWS_SHOWN} of ${number(shown.length)} rows; the CSV file has them all.`
+      : `${number(shown.length)} rows`;
   return html`<div class="table-toggle">
     <button type="button" class="small" aria-expanded=${String(open)} onClick=${() => setOpen(!open)}>
       ${open ? "Hide the table" : "View as table"}</button>
     <button type="button" class="small" onClick=${() => download(`${name}.csv`, csv(head, all()), "text/csv")}>
       CSV</button>
-    ${open && html`<${DataTable} caption=${caption} rows=${shown.slice(0, ROWS_SHOWN)}
-      columns=${head.map((title, k) => ({ name: title, number: numbers[k] }))} />`}</div>`;
+    ${
+      open &&
+      html`<${DataTable} caption=${caption} rows=${shown.slice(0, ROWS_SHOWN)}
+      columns=${head.map((title, k) => ({ name: title, number: numbers[k] }))} />`
+    }</div>`;
 }
 
 /** A command to type, with a button that copies it. */
@@ -136,7 +159,8 @@ export function Command({ text, label }) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
-    } catch { // not allowed on this address: the text is selected, so that Ctrl+C copies it
+    } catch {
+      // not allowed on this address: the text is selected, so that Ctrl+C copies it
       getSelection().selectAllChildren(code.current);
       if (!document.execCommand("copy")) return;
     }

@@ -1,15 +1,32 @@
 // All runs under the dashboard's folder, looked at every 5 s.
 import { html, useEffect, useState } from "../lib/preact.js";
-import { address, ago, api, bytes, Command, DataTable, Empty, factor, number, percent, StateBadge, Trouble, useStyle }
-  from "../ui.js";
+import {
+  address,
+  ago,
+  api,
+  bytes,
+  Command,
+  DataTable,
+  Empty,
+  factor,
+  number,
+  percent,
+  StateBadge,
+  Trouble,
+  useStyle,
+} from "../ui.js";
 
 useStyle("pages/campaigns.css");
 
 const EVERY = 5000; // ms
 const COLUMNS = [
-  { name: "run", key: "name" }, { name: "campaign", key: "campaign" }, { name: "state", key: "state" },
-  { name: "simulations", key: "share" }, { name: "failed", key: "failed", number: true },
-  { name: "effective speedup", key: "speedup", number: true }, { name: "last event", key: "updated", number: true },
+  { name: "run", key: "name" },
+  { name: "campaign", key: "campaign" },
+  { name: "state", key: "state" },
+  { name: "simulations", key: "share" },
+  { name: "failed", key: "failed", number: true },
+  { name: "effective speedup", key: "speedup", number: true },
+  { name: "last event", key: "updated", number: true },
   { name: "disk", key: "disk_bytes", number: true },
 ];
 
@@ -67,12 +84,17 @@ function sorted(runs, sort) {
 
 function row(run) {
   const name = html`<a class="wrap" href=${address(run.name)}>${run.name}</a>`;
-  if (run.error) return [name, run.campaign, html`<span class="bad wrap">✕ ${run.error}</span>`, "", "", "", "", ""];
+  if (run.error)
+    return [name, run.campaign, html`<span class="bad wrap">✕ ${run.error}</span>`, "", "", "", "", ""];
   return [
-    name, html`<span class="wrap">${run.campaign}</span>`, html`<${StateBadge} state=${run.state} />`,
+    name,
+    html`<span class="wrap">${run.campaign}</span>`,
+    html`<${StateBadge} state=${run.state} />`,
     html`<${Share} run=${run} />`,
     run.failed ? html`<span class="bad">✕ ${number(run.failed)}</span>` : "0",
-    factor(run.speedup), ago(run.updated), bytes(run.disk_bytes),
+    factor(run.speedup),
+    ago(run.updated),
+    bytes(run.disk_bytes),
   ];
 }
 

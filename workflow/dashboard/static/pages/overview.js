@@ -26,11 +26,13 @@ export default function Overview({ run, about, live }) {
 
 function Alerts({ run, alerts }) {
   if (!alerts.length) return null;
-  return html`<ul class="alerts" aria-label="Alerts">${alerts.map(({ level, text, page, query }) => html`
+  return html`<ul class="alerts" aria-label="Alerts">${alerts.map(
+    ({ level, text, page, query }) => html`
     <li key=${text} class=${level === "error" ? "bad" : "warn"}>
       <span class="sign" aria-hidden="true">${level === "error" ? "✕" : "!"}</span>
       <span><strong>${level === "error" ? "Error" : "Warning"}.</strong> <span class="text">${text}</span>
-      ${page && html`${" "}<a href=${address(run, page, query ?? {})}>Look at it</a>`}</span></li>`)}</ul>`;
+      ${page && html`${" "}<a href=${address(run, page, query ?? {})}>Look at it</a>`}</span></li>`,
+  )}</ul>`;
 }
 
 function Tiles({ run, live }) {
@@ -43,9 +45,11 @@ function Tiles({ run, live }) {
     <${Tile} label="simulations done" value=${number(simulations.done)}
       note=${`of ${number(simulations.total)}${simulations.failed ? `; ${number(simulations.failed)} failed` : ""}`}
       href=${address(run, "tasks")} />
-    <${Tile} label="wall time" value=${seconds(Math.round(elapsed))} note=${live.origin
-      ? `since ${clock(live.origin)}` : ""} />
-    <${Tile} label="workers busy" value=${active ? `${busy} of ${workers.count}` : counted(workers.count, "worker")}
+    <${Tile} label="wall time" value=${seconds(Math.round(elapsed))} note=${
+      live.origin ? `since ${clock(live.origin)}` : ""
+    } />
+    <${Tile} label=${active ? "workers busy" : "workers"}
+      value=${active ? `${busy} of ${workers.count}` : number(workers.count)}
       note=${workers.busy_fraction === null ? "" : `${percent(workers.busy_fraction)} of their time in tasks`}
       href=${address(run, "timeline")} />
     <${Tile} label="model in use" value=${model.version === null ? "none yet" : `v${model.version}`}

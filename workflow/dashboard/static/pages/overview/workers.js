@@ -18,21 +18,30 @@ export function Workers({ run, live }) {
   const count = status.workers.count;
   const binned = useMemo(() => occupancy(now), [now]);
   const scale = timeScale(binned.span);
-  const data = useMemo(() => [
-    Array.from(binned.mean, (_, k) => (k * binned.width) / scale.seconds), Array.from(binned.mean),
-    Array.from(binned.mean, () => count),
-  ], [binned, scale.seconds, count]);
-  const words = status.workers.busy_fraction === null ? ""
-    : `Workers spent ${percent(status.workers.busy_fraction)} of their time in tasks.`;
+  const data = useMemo(
+    () => [
+      Array.from(binned.mean, (_, k) => (k * binned.width) / scale.seconds),
+      Array.from(binned.mean),
+      Array.from(binned.mean, () => count),
+    ],
+    [binned, scale.seconds, count],
+  );
+  const words =
+    status.workers.busy_fraction === null
+      ? ""
+      : `Workers spent ${percent(status.workers.busy_fraction)} of their time in tasks.`;
   return html`<${Panel} title="Workers" summary=${words}
     actions=${html`<a href=${address(run, "timeline")}>Timeline</a>`}>
-    ${binned.span > 0 ? html`<${Chart} name=${`${run}-running`} height=${168} data=${data} series=${SERIES}
+    ${
+      binned.span > 0
+        ? html`<${Chart} name=${`${run}-running`} height=${168} data=${data} series=${SERIES}
       label=${`Tasks running over time, ${counted(count, "worker")}. ${words}`}
-      x=${{ label: `time since the start (${scale.unit})`, from: 0, room: 0 }}
+      x=${{ label: `time since the start (${scale.unit})`, from: 0, room: 0, unit: scale.unit }}
       y=${{ label: "tasks running", whole: true, to: count }}
       head=${["time since the start (s)", "tasks running (mean)", "workers"]}
       rows=${() => Array.from(binned.mean, (mean, k) => [round(k * binned.width), round(mean), count])} />`
-      : html`<${Empty}><p>No task has started yet.</p><//>`}
+        : html`<${Empty}><p>No task has started yet.</p><//>`
+    }
     ${running.length > 0 && html`<${Running} run=${run} running=${running} />`}<//>`;
 }
 
@@ -93,9 +102,11 @@ function occupancy({ tasks: { n, state, start, length }, origin, eventTime, summ
 function Running({ run, running }) {
   const now = Date.now() / 1000;
   const shown = running.slice(0, 64);
-  return html`<ul class="running" aria-label="Running tasks">${shown.map(({ task, worker, since }) => html`
+  return html`<ul class="running" aria-label="Running tasks">${shown.map(
+    ({ task, worker, since }) => html`
     <li key=${task}><a href=${address(run, "tasks", { task })}>
       <span class="wrap">${worker}</span> <b>task ${task}</b>
-      <span class="soft">${since ? `for ${Math.max(0, Math.round(now - since))} s` : ""}</span></a></li>`)}
+      <span class="soft">${since ? `for ${Math.max(0, Math.round(now - since))} s` : ""}</span></a></li>`,
+  )}
     ${running.length > shown.length && html`<li class="soft">and ${running.length - shown.length} more</li>`}</ul>`;
 }
