@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import threading
 import time
 from collections import deque
@@ -32,6 +33,8 @@ UNWATCHED = 60.0
 """Seconds for which a run is followed after the last reader left."""
 KEPT = 64
 """Messages kept for readers that are slow."""
+SCALE, TAG = 10**7, 10**4
+"""What an event and a reading of the log add to the number of a state."""
 MOST = 0.5
 """A reader that lacks more than this share of the tasks is better off with a snapshot."""
 
@@ -39,8 +42,9 @@ MOST = 0.5
 class Followed:
     """Watches a run while somebody looks at it.
 
-    Each state that was told has a number, ``seq``: milliseconds since 1970 at which it was made, so that
-    numbers go on growing where the server is started anew or the log is another one.
+    Each state that was told has a number that grows: that of the newest event, and in its decimals a tag of
+    this reading of the log and a count of what was told since that event. Whoever comes with a number of
+    another reading, of a server before this one say, is told to begin anew. It is kept times `SCALE`.
 
     Args:
         folder: of the run.
@@ -54,13 +58,14 @@ class Followed:
         self._closing = threading.Event()
         self._until = 0.0
         self._published = 0.0
-        self.seq = 0
         self._notes: list[str] = []
         self._forget()
 
     def _forget(self) -> None:
         """Know nothing of the run; whoever knows something has to ask for all of it."""
         self._begun = 0
+        self._tag = random.choice([tag for tag in range(1, SCALE // TAG) if tag != getattr(self, "_tag", 0)])
+        self.seq = 0
         self._tail = EventTail(self.folder.events)
         self._record, self._tasks = Record(), TaskTable()
         self._summary, self._surroundings = Summary(self.folder), Surroundings(self.folder)
@@ -86,7 +91,7 @@ class Followed:
                 summary = ",".join(f"{json.dumps(key)}:{text}" for key, text in self._texts.items())
                 head = {
                     "run": self.folder.name,
-                    "seq": self.seq,
+                    "seq": self.seq / SCALE,
                     "origin": self._origin,
                     "t": self._newest,
                     "workers": self._tasks.workers,
@@ -132,7 +137,7 @@ class Followed:
                 wake()
 
     def _changes(self, after: int) -> str:
-        if not self._begun <= after <= self.seq:
+        if after % SCALE // TAG != self._tag or not self._begun <= after <= self.seq:
             return self._resync()
         tasks = self._tasks.since(after)
         if len(tasks) > MOST * len(self._tasks) + KEPT:
@@ -147,8 +152,8 @@ class Followed:
         summary = ",".join(f"{json.dumps(key)}:{self._texts[key]}" for key in keys)
         head: dict[str, Any] = {
             "run": self.folder.name,
-            "from": after,
-            "to": self.seq,
+            "from": after / SCALE,
+            "to": self.seq / SCALE,
             "t": self._newest,
             "tasks": self._tasks.columns(tasks, self._origin or 0.0),
         }
@@ -242,14 +247,17 @@ class Followed:
         self._newest = float(event["t"])
         if self._origin is None:
             self._origin = self._newest
-            self._begun = 0  # times are told from it: all have to begin anew
+            self._begun = 0  # times are counted from it: all have to begin anew
 
     def _publish(self, news: bool) -> None:
         troubles = [*self._notes, *([self._trouble] if self._trouble else [])]
         summary = self._summary.build(self._record, self._tasks, self._surroundings, troubles, news=news)
         texts = {key: _compact(plain_data(value)) for key, value in summary.items()}
         keys = [key for key, text in texts.items() if self._texts.get(key) != text]
-        seq = max(self.seq + 1, int(1000 * time.time()))
+        event = SCALE * max(0, self._record.events - 1) + TAG * self._tag
+        seq = max(self.seq + 1, event)
+        if seq >= event + TAG:  # more was told since the newest event than the number has room for
+            return self._forget()
         tasks = self._tasks.take(seq)
         workers = len(self._tasks.workers) > self._known_workers
         if self._begun and not keys and not len(tasks) and not news:

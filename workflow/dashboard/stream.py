@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -15,12 +16,15 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from workflow.dashboard.context import Context, OpenRun, Refusal
+from workflow.dashboard.followed import SCALE
 
 ALIVE = 15.0
 """Seconds after which a stream says that it is still there."""
 
 RUNS = 64
 """Runs that one stream may follow."""
+
+NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
 
 PACKED = 5
 """Level of compression of snapshots: what more of it saves takes longer than to send it."""
@@ -62,8 +66,9 @@ def routes(context: Context, closing: Closing) -> APIRouter:
         return Response(packed, media_type="application/json", headers=head)
 
     @router.get("/api/runs/{run}/changes")
-    def changes_of_run(run: str, after: int) -> Response:
-        return Response(context.run(run).followed.changes(after), media_type="application/json")
+    def changes_of_run(run: str, after: str) -> Response:
+        text = context.run(run).followed.changes(_number(after))
+        return Response(text, media_type="application/json")
 
     @router.get("/changes")
     def changes(after: Annotated[list[str], Query()]) -> Response:
@@ -96,10 +101,16 @@ def _read(given: Iterable[str]) -> list[tuple[str, int]]:
     found = []
     for text in given:
         run, colon, seq = text.rpartition(":")
-        if not colon or not seq.lstrip("-").isascii() or not seq.lstrip("-").isdigit() or len(seq) > 18:
+        if not colon:
             raise Refusal(400, f"{text[:200]!r} is not a run and the number of a state, RUN:SEQ")
-        found.append((run, int(seq)))
+        found.append((run, _number(seq)))
     return found
+
+
+def _number(text: str) -> int:
+    if not NUMBER.fullmatch(text):
+        raise Refusal(400, f"{text[:200]!r} is not the number of a state")
+    return round(float(text) * SCALE)
 
 
 def _positions(
@@ -128,7 +139,9 @@ async def _stream(positions: list[tuple[OpenRun, int]], closing: Closing) -> Asy
                 for run in seqs:
                     texts, seqs[run] = await run_sync(run.followed.messages, seqs[run])
                     if texts:
-                        at = " ".join(f"{quote(run.name, safe='')}:{seq}" for run, seq in seqs.items())
+                        at = " ".join(
+                            f"{quote(run.name, safe='')}:{seq / SCALE}" for run, seq in seqs.items()
+                        )
                         *first, last = (f"data: {text}\n" for text in texts)
                         yield "".join(f"{text}\n" for text in first) + f"id: {at}\n{last}\n"
                 try:
