@@ -18,7 +18,7 @@ from surrogates.contract.quantity import parse_quantity
 Array = NDArray[np.float64]
 Shape = Literal["gaussian", "uniform"]
 
-SAMPLES = 256
+SAMPLES = 200
 
 
 @dataclass(frozen=True, eq=False)
