@@ -5,15 +5,18 @@ from __future__ import annotations
 from playwright.sync_api import Page
 
 
-def painted(page: Page, seq: int = 0) -> None:
-    """Wait until a page has drawn an event and all before it."""
-    page.wait_for_function("seq => window.mlaroundPainted && window.mlaroundPainted.seq >= seq", arg=seq)
+def painted(page: Page, t: float = 0.0) -> None:
+    """Wait until a page has drawn all events up to a time, s since 1970."""
+    # Not quite that time: to a page it comes as decimals.
+    page.wait_for_function(
+        "t => window.mlaroundPainted && window.mlaroundPainted.eventTime > t - 1e-5", arg=t
+    )
 
 
-def paints(page: Page) -> list[tuple[int, float]]:
-    """Number of the last event, and time (s since 1970), of each picture so far."""
-    found = page.evaluate("window.mlaroundPaints.map(p => [p.seq, p.paintedAt / 1000])")
-    return [(int(seq), float(at)) for seq, at in found]
+def paints(page: Page) -> list[tuple[float, float]]:
+    """Of each picture so far the time of the newest event in it, and the time at which it was drawn."""
+    found = page.evaluate("window.mlaroundPaints.map(p => [p.eventTime, p.paintedAt / 1000])")
+    return [(float(t), float(at)) for t, at in found]
 
 
 def show(page: Page, run: str, name: str, query: str = "") -> None:
@@ -25,7 +28,7 @@ def show(page: Page, run: str, name: str, query: str = "") -> None:
 def settled(page: Page) -> None:
     """Wait until nothing on a page is still being fetched or drawn."""
     page.wait_for_function(
-        """() => !document.querySelector("[aria-busy=true]")
-          && [...document.querySelectorAll(".js-plotly-plot")].every((plot) => plot.querySelector(".main-svg"))"""
+        """() => !document.querySelector("[aria-busy=true], main .loading")
+          && !document.querySelector(".js-plotly-plot:not(:has(.main-svg))")"""
     )
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

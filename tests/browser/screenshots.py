@@ -43,7 +43,9 @@ def run_all(place: Path) -> None:
         options = [option for override in overrides for option in ("--set", override)]
         command = [sys.executable, "-m", "workflow.cli", "run", str(CAMPAIGNS / f"{name}.yaml")]
         print(f"running {name}", flush=True)
-        subprocess.run([*command, "--run", str(place / name), *options], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*command, "--run", str(place / name), *options], check=True, stdout=subprocess.DEVNULL
+        )
 
 
 @contextmanager
@@ -81,7 +83,9 @@ def take(browser: Browser, url: str, folder: Path, only: set[str]) -> None:
                 if only and name not in only:
                     continue
                 run = SHOWN_OF.get(name, "slit_density")
-                page.evaluate("to => { location.hash = to; }", "#/" if name == "campaigns" else f"#/{run}/{name}")
+                page.evaluate(
+                    "to => { location.hash = to; }", "#/" if name == "campaigns" else f"#/{run}/{name}"
+                )
                 if name != "campaigns":
                     painted(page)
                 settled(page)

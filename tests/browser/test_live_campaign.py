@@ -1,12 +1,9 @@
 """A campaign from its start to its end, watched and steered in one page that is never loaded again."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
-from painted import asked, painted, show
-from playwright.sync_api import expect
 from served import Process
 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "slit_density.yaml"
@@ -26,9 +23,7 @@ SMALL = (
 @pytest.fixture
 def campaign(tmp_path):
     options = [option for setting in SMALL for option in ("--set", setting)]
-    process = Process(
-        "run", str(CAMPAIGN), "--run", "runs/live", "--dashboard", *options, folder=tmp_path
-    )
+    process = Process("run", str(CAMPAIGN), "--run", "runs/live", "--dashboard", *options, folder=tmp_path)
     yield process
     process.end()
 

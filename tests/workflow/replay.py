@@ -75,7 +75,7 @@ class Replayed:
 
 
 class Mark(NamedTuple):
-    """What was written at one time: number of its last event, and when that was (seconds since 1970)."""
+    """The end of what was written at one time: number of the last event, and its time, s since 1970."""
 
     seq: int
     t: float
@@ -116,9 +116,9 @@ class Replay:
         self.publish()
 
     @property
-    def seq(self) -> int:
-        """Number of the last event."""
-        return self.log.seq - 1
+    def mark(self) -> Mark:
+        """The last event."""
+        return self._mark
 
     @property
     def written(self) -> Replayed:
@@ -152,7 +152,8 @@ class Replay:
         lines.sort(key=lambda line: line[0])
         with self.folder.events.open("w") as file:
             for seq, (at, event) in enumerate(lines):
-                whole = {"seq": seq, "t": round(origin + at, 6), **event}
+                self._mark = Mark(seq, round(origin + at, 6))
+                whole = {"seq": self._mark.seq, "t": self._mark.t, **event}
                 file.write(json.dumps(whole, separators=(",", ":"), allow_nan=False) + "\n")
         self.waiting = list(range(tasks - self.workers, tasks))
         for _, task, worker, start in sorted(done[ended:], key=lambda row: row[3]):
@@ -261,8 +262,9 @@ class Replay:
 
     def _note(self, event: Event) -> None:
         kind = event["event"]
-        fields = {key: value for key, value in event.items() if key != "event"}
-        self.record.apply(self.log.append(kind, **fields))
+        written = self.log.append(kind, **{key: value for key, value in event.items() if key != "event"})
+        self._mark = Mark(written["seq"], written["t"])
+        self.record.apply(written)
 
     def _begin(self, task: int, worker: int, started: float) -> None:
         self.running.append((task, worker, started))
@@ -288,7 +290,7 @@ class Replay:
             self.waiting.append(new)
             self._begin(self.waiting.pop(0), worker, now)
         self.log.commit()
-        return Mark(self.seq, now)
+        return self.mark
 
     def live(self, seconds: float, *, rate: float = 5.0, changes: int = 4) -> list[Mark]:
         """Go on in real time.
