@@ -59,6 +59,13 @@ def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Every random number follows from it.",
 )
 @click.option(
+    "--first",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Number of the first replica. With a campaign's seed, that of one of its simulations repeats it.",
+)
+@click.option(
     "--threads", type=click.IntRange(1), help="Replicas that run at a time; by default one per core."
 )
 @click.option(
@@ -99,6 +106,7 @@ def command(
     config: tuple[str, ...],
     replicas: int,
     seed: int,
+    first: int,
     threads: int | None,
     backend: str | None,
     keep: Path | None,
@@ -121,8 +129,9 @@ def command(
     if kind is None:
         raise Failure(f"no KIND of simulator given; known: {', '.join(_kinds())}", USAGE, KINDS)
     advice = f"mlaround simulate {kind} --help"
-    if seed >= 2**63:
-        raise Failure(f"--seed {seed}: must be below 2^63", USAGE, advice)
+    for option, value in (("--seed", seed), ("--first", first)):
+        if value >= 2**63:
+            raise Failure(f"{option} {value}: must be below 2^63", USAGE, advice)
     settings = read_pairs(config, "--config", advice)
     if _is_campaign(kind):
         simulator = _of_campaign(kind, settings, backend)
@@ -145,7 +154,8 @@ def command(
         row = simulator.complete(given)
     except InvalidInputError as error:
         raise Failure(str(error), USAGE, advice) from None
-    seeds = replica_seeds(seed, np.arange(replicas))
+    numbers = first + np.arange(replicas)
+    seeds = replica_seeds(seed, numbers)
     wall, cpu = time.perf_counter(), time.process_time()
     with Progress(f"simulate {kind}") as progress:
         progress(0.0, "(its kernels are compiled on first use)" if simulator.compiles else "")
@@ -166,12 +176,12 @@ def command(
         write_result(
             out,
             simulator,
-            replicas=np.arange(replicas),
+            replicas=numbers,
             names=[p.name for p in simulator.inputs],
             inputs=rows,
             seeds=seeds,
             observations=found,
-            attributes={"kind": kind, "config": simulator.model_dump_json(), "seed": seed},
+            attributes={"kind": kind, "config": simulator.model_dump_json(), "seed": seed, "first": first},
         )
     result = {
         "schema": "mlaround.simulate/1",
@@ -180,11 +190,13 @@ def command(
         "config": simulator.model_dump(mode="json"),
         "replicas": replicas,
         "seed": seed,
+        "first": first,
         "outputs": _outputs(simulator, found, replicas),
         "wall_seconds": wall,
         "cpu_seconds": cpu,
         "failures": [
-            {"replica": k, "reason": f.reason, "message": f.message} for k, f in found.failures.items()
+            {"replica": first + k, "reason": f.reason, "message": f.message}
+            for k, f in found.failures.items()
         ],
     }
     if as_json:
