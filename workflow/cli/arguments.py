@@ -64,8 +64,12 @@ def read_pairs(given: Sequence[str], option: str, help_command: str) -> dict[str
 
 
 def read_campaign(file: Path, overrides: Sequence[str]) -> Campaign:
-    """The campaign of a file, with the user's own plug-ins importable from beside it."""
+    """The campaign of a file, with the user's own plug-ins importable from beside it.
+
+    They are also found for the file of a run, which was made from one that they lie beside.
+    """
     add_to_path(str(file.absolute().parent))
+    add_to_path(RunFolder(file.parent).plugin_folder())
     from workflow.reading import load_campaign
 
     return load_campaign(file, overrides)
