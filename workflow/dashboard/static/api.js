@@ -1,4 +1,5 @@
 // Requests to the dashboard's server. All addresses are relative to the document: it may stand under a prefix.
+import { setClock } from "./format.js";
 
 /** An answer that is an error: `words` say what is wrong, `do` what to do; `status` 0 means no answer. */
 export class ApiError extends Error {
@@ -24,6 +25,8 @@ export async function api(path, options) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "The dashboard does not answer.", "It may have ended, or the network is down.");
   }
+  const date = Date.parse(answer.headers.get("Date"));
+  if (date) setClock(date);
   const body = await answer.json().catch(() => null);
   if (answer.ok && body !== null) return body;
   throw new ApiError(

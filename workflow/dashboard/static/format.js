@@ -67,13 +67,26 @@ export function roughly(value) {
   return value < 3600 ? `${Math.round(value / 60)} min` : seconds(value);
 }
 
+let skew = 0;
+
+/** Seconds since 1970 by the server's clock, which runs' times are told by; this machine's may differ. */
+export function now() {
+  return Date.now() / 1000 + skew;
+}
+
+/** Takes the server's time (ms since 1970, in whole seconds) from one of its answers. */
+export function setClock(time) {
+  const apart = (time - Date.now()) / 1000;
+  skew = Math.abs(apart) > 2 ? apart : 0;
+}
+
 /**
  * How long ago a moment was.
  * @param {number|null|undefined} epoch seconds since 1970
  */
 export function ago(epoch) {
   if (!Number.isFinite(epoch ?? NaN)) return "–";
-  const age = Date.now() / 1000 - epoch;
+  const age = now() - epoch;
   return age < 1.5 ? "just now" : `${roughly(age)} ago`;
 }
 

@@ -5,7 +5,7 @@ import { STATES } from "./theme.js";
 
 export { api, ApiError, post, runPath } from "./api.js";
 export { act, actionWords, consequence } from "./act.js";
-export { ago, bytes, clock, counted, factor, number, percent, roughly, seconds, unit } from "./format.js";
+export { ago, bytes, clock, counted, factor, now, number, percent, roughly, seconds, unit } from "./format.js";
 export { address } from "./links.js";
 export { colours, onTheme, STATES, useTheme } from "./theme.js";
 export { toast } from "./toast.js";

@@ -11,7 +11,23 @@ const PARTS = [
   ["waiting", "○", "waiting"],
   ["unproposed", "·", "not proposed yet"],
 ];
-const ALWAYS = ["done", "failed"];
+const ALWAYS = ["done", "failed"]; // shown though they be none
+
+export function Progress({ run, status, eta, training }) {
+  const of = counts(status.simulations);
+  const whole = Object.values(of).reduce((a, b) => a + b, 0) || 1;
+  const some = PARTS.filter(([key]) => of[key] > 0);
+  const listed = PARTS.filter(([key]) => of[key] > 0 || ALWAYS.includes(key));
+  const words = some.map(([key, , name]) => `${number(of[key])} ${name}`).join(", ");
+  const part = ([key]) => html`<i key=${key} class=${key} style=${{ flexGrow: of[key] / whole }}></i>`;
+  return html`<${Panel} title="Simulations" summary=${remaining(status, eta, training)}>
+    <div class="state-bar" role="img" aria-label=${words}>${some.map(part)}</div>
+    <ul class="counts">${listed.map(
+      ([key, symbol, name]) => html`<${Count} key=${key} of=${{ run, key, symbol, name, count: of[key] }} />`,
+    )}</ul>
+    <${Spoken} words=${`${status.state}: ${words}`} />
+  <//>`;
+}
 
 /** Counts of simulations by state; they add up to the total. */
 function counts({ done, failed, lost, running, proposed, total }) {
@@ -19,52 +35,41 @@ function counts({ done, failed, lost, running, proposed, total }) {
   return { done, failed, lost, running, waiting, unproposed: Math.max(0, total - proposed) };
 }
 
-export function Progress({ run, status, eta, training }) {
-  const of = counts(status.simulations);
-  const whole = Object.values(of).reduce((a, b) => a + b, 0) || 1;
-  const shown = PARTS.filter(([key]) => of[key] > 0);
-  const words = shown.map(([key, , name]) => `${number(of[key])} ${name}`).join(", ");
-  return html`<${Panel} title="Simulations" summary=${remaining(status, eta, training)} className="progress">
-    <div class="state-bar" role="img" aria-label=${words}>${shown.map(
-      ([key]) => html`<i key=${key} class=${key} style=${{ flexGrow: of[key] / whole }}></i>`,
-    )}</div>
-    <ul class="counts">${PARTS.filter(([key]) => of[key] || ALWAYS.includes(key)).map(
-      ([key, symbol, name]) => html`<li key=${key} class=${of[key] ? "" : "none"}>
-        <${Count} run=${run} state=${key}>
-          <i class=${key} aria-hidden="true">${symbol}</i> <b>${number(of[key])}</b> ${name}
-        <//>
-      </li>`,
-    )}</ul>
-    <${Spoken} words=${`${status.state}: ${words}`} />
-  <//>`;
+/** A count, which leads to the simulations that it counts. */
+function Count({ of: { run, key, symbol, name, count } }) {
+  const inside = html`<i class=${key} aria-hidden="true">${symbol}</i> <b>${number(count)}</b> ${name}`;
+  return html`<li class=${count ? "" : "none"}>
+    ${key === "unproposed" ? html`<span>${inside}</span>`
+      : html`<a href=${address(run, "tasks", { state: key })}>${inside}</a>`}
+  </li>`;
 }
 
-function Count({ run, state, children }) {
-  if (state === "unproposed") return html`<span>${children}</span>`;
-  return html`<a href=${address(run, "tasks", { state })}>${children}</a>`;
-}
-
-/** When the rest will be done, in words. */
+/** How far it is, and when the rest will be done, in words. */
 function remaining({ state, reason, simulations: { done, failed, lost, total } }, eta, training) {
-  const share = `${percent(total ? (done + failed + lost) / total : 0)} of ${counted(total, "simulation")}`;
-  const learning =
-    training === null || training === undefined ? "" : ` Model v${training} is being trained.`;
-  if (state !== "running")
-    return `${share}.${reason ? ` ${reason[0].toUpperCase()}${reason.slice(1)}.` : ""}${learning}`;
-  if (!eta) return `${share}. ${done + failed < total ? "The time left is not known yet." : ""}${learning}`;
-  const low = Math.max(0, eta.seconds - eta.spread);
-  const high = eta.seconds + eta.spread;
-  const at = new Date(Date.now() + 1000 * eta.seconds).toLocaleTimeString("en-GB", {
-    hour: "2-digit",
-    minute: "2-digit",
-  });
-  return `${share}. About ${roughly(eta.seconds)} left (${range(low, high)}), until about ${at}.${learning}`;
+  const over = done + failed + lost;
+  const share = `${percent(total ? over / total : 0)} of ${counted(total, "simulation")}.`;
+  return [share, left(state, reason, eta, over < total), training && `Model v${training} is being trained.`]
+    .filter(Boolean)
+    .join(" ");
 }
 
-const range = (low, high) =>
-  roughly(low) === roughly(high) ? `within ${roughly(high - low)}` : `${roughly(low)} to ${roughly(high)}`;
+function left(state, reason, eta, more) {
+  if (state === "paused") return "Nothing new starts until it is resumed.";
+  if (state !== "running") return reason ? `${reason[0].toUpperCase()}${reason.slice(1)}.` : "";
+  if (!eta) return more ? "The time left is not known yet." : "";
+  const [low, high] = [Math.max(0, eta.seconds - eta.spread), eta.seconds + eta.spread].map(roughly);
+  const range = low === high ? "" : ` (${low} to ${high})`;
+  return `About ${roughly(eta.seconds)} left${range}, until ${timeOfDay(eta.seconds)}.`;
+}
 
-/** The same for screen readers, not more often than can be listened to. */
+function timeOfDay(after) {
+  const date = new Date(Date.now() + 1000 * after);
+  const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  if (after < 43200) return `about ${time}`;
+  return `${date.toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long" })}, ${time}`;
+}
+
+/** The counts for screen readers, not more often than can be listened to. */
 function Spoken({ words }) {
   const [said, setSaid] = useState(words);
   useEffect(() => {
