@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -90,6 +91,13 @@ class Moody(Simulator):
             if self.mood == "kills once" and not Path(self.mark).exists():
                 Path(self.mark).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.mood == "raises until" and not Path(self.mark).exists():
+                raise RuntimeError("not yet")
+            once = self.mood == "hangs once" and not Path(self.mark).exists()
+            if once:
+                Path(self.mark).touch()
+            if once or self.mood == "hangs":
+                subprocess.run(["sleep", "600.25"], check=True)
         time.sleep(self.seconds * n)
         noise = (seeds % np.uint64(1000)).astype(float) / 1e5
         cost = np.full(n, self.seconds)

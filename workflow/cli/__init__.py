@@ -20,6 +20,7 @@ from workflow.words import suggestion
 
 COMMANDS = (
     *("init", "validate", "plan", "run", "resume", "status", "stop"),
+    *("pause", "budget", "kill", "retry", "promote", "add"),
     *("results", "models", "predict", "simulate", "report", "dashboard", "doctor", "schema"),
 )
 

@@ -42,6 +42,7 @@ ADVICE = {
     "InvalidQueryError": (USAGE, "mlaround predict --help; card.md beside the model lists its inputs"),
     "ModelFileError": (NOT_FOUND, "mlaround models, for the versions of a run"),
     "RunError": (NOT_FOUND, "mlaround status, to see how far the run is"),
+    "RequestError": (USAGE, "mlaround status, to see how the run stands"),
     "RunFolderError": (USAGE, "mlaround status, to see how the run stands"),
     "ResultFileError": (FAILED, "mlaround resume, which simulates again what was lost"),
     "EventLogError": (FAILED, "restore events.jsonl from a copy: it was damaged by other hands"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from workflow.cli.arguments import ManyValues, find_run, run_argument, set_option
+from workflow.cli.asking import act
+from workflow.cli.status import current
 from workflow.cli.typed import shown
 
 
@@ -14,12 +16,15 @@ from workflow.cli.typed import shown
 @run_argument
 @set_option
 def command(folder: Path | None, overrides: tuple[str, ...]) -> None:
-    """Go on with a run that stopped, was interrupted or crashed. It is always safe.
+    """Go on with a run that is paused, stopped, was interrupted or crashed. It is always safe.
 
     Nothing that is done is done again, and what was lost is simulated anew with the same numbers. A run
     that finished goes on with a larger budget: --set stop.simulations=400.
     """
     run = find_run(folder)
+    if not overrides and current(run)["state"] == "paused":
+        act(run, "resume", {})
+        return
     from workflow.cli.controller import control
     from workflow.engine import resume
     from workflow.reading import load_campaign

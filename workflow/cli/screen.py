@@ -18,6 +18,7 @@ from workflow.words import duration
 COLOURS = {
     "finished": "green",
     "running": "blue",
+    "paused": "yellow",
     "failed": "red",
     "interrupted": "yellow",
     "stopped": "yellow",
@@ -77,6 +78,8 @@ def next_commands(state: str, folder: Path) -> list[str]:
     name = quoted(folder)
     if state in ("running", "starting"):
         return [f"mlaround status {name} --watch 2", f"mlaround stop {name}"]
+    if state == "paused":
+        return [f"mlaround resume {name}", f"mlaround stop {name}"]
     report, results = f"mlaround report {name}", f"mlaround results {name} --csv results.csv"
     if state == "finished":
         point = example(RunFolder(folder))

@@ -17,6 +17,9 @@ from workflow.cli.typed import typed
 from workflow.events import last_event
 from workflow.folder import RunFolder
 
+HELD = ("starting", "running", "paused")
+"""States of a run that a controller holds."""
+
 
 @click.command("status")
 @run_argument
@@ -33,7 +36,7 @@ def command(folder: Path | None, as_json: bool, watch: float | None) -> None:
             print_json(status)
         else:
             click.echo(screen(status))
-        if not watch or status["state"] not in ("running", "starting"):
+        if not watch or status["state"] not in HELD:
             break
         time.sleep(watch)
     click.echo(typed(f"next: {next_commands(status['state'], run.path)[0]}"), err=True)
@@ -47,7 +50,7 @@ def current(run: RunFolder) -> dict[str, Any]:
         "state": "starting",
         **(run.read_status() or {}),
     }
-    if status["state"] in ("running", "starting") and run.controller_alive() is None:
+    if status["state"] in HELD and run.controller_alive() is None:
         # The log has the last word: a controller may have ended since, or after its last status.
         last = last_event(run.events) or {}
         if last.get("event") == "run_stopped":
