@@ -55,9 +55,11 @@ class Table:
         print(f"{name:58s} {value:9.3f} {unit:4s} {said}", flush=True)
 
 
-def since_navigation(page: Page) -> float:
-    """Seconds from the start of the navigation to the last paint."""
-    ms: float = page.evaluate("window.mlaroundPainted.paintedAt - performance.timeOrigin")
+def ready(page: Page, replay: Replay) -> float:
+    """Seconds from the start of the navigation until a page shows all of a run."""
+    painted(page, replay.mark.t)
+    settled(page)
+    ms: float = page.evaluate("performance.now()")
     return ms / 1000
 
 
@@ -87,15 +89,13 @@ def replayed(browser: Browser, table: Table, tasks: int) -> None:
             for what in ("first visit", "second visit"):
                 with watched(browser) as one:
                     page = one.open(server.url + "#/replay/overview")
-                    painted(page, replay.mark.t)
-                    table.row(f"{label}: overview ready, {what}", since_navigation(page), "s", READY[tasks])
+                    table.row(f"{label}: overview ready, {what}", ready(page, replay), "s", READY[tasks])
             proxy = Proxy(server.url)
             with watched(browser) as one:
                 page = one.open(proxy.url + "#/replay/overview")
                 painted(page, replay.mark.t)
                 for name in LIVE_PAGES:
                     show(page, "replay", name)
-                    settled(page)
                 bound = 150.0 if tasks == 10_000 else None
                 table.row(f"{label}: transferred, all live pages", proxy.passed / 1000, "kB", bound)
             proxy.close()

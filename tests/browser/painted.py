@@ -23,6 +23,7 @@ def show(page: Page, run: str, name: str, query: str = "") -> None:
     """Go to a page of the dashboard without leaving the document."""
     page.evaluate("hash => { location.hash = hash; }", f"#/{run}/{name}{query}")
     page.locator("header h1").first.wait_for()
+    settled(page)
 
 
 def settled(page: Page) -> None:

@@ -166,6 +166,7 @@ class Proxy:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128  # a browser asks for all modules at once
             block_on_close = False
 
         self._server = Server(("127.0.0.1", port), Handler)

@@ -30,14 +30,15 @@ def test_eight_tabs_are_live_on_one_stream(watch, server, replay):
 
 
 def test_it_works_below_a_prefix_behind_a_proxy(watch, server, replay):
-    proxy = Proxy(server.url, "/proxy/8765")
+    watched, proxy = watch(), Proxy(server.url, "/proxy/8765")
     try:
-        page = watch().open(f"{proxy.url}#/replay/overview")
+        page = watched.open(f"{proxy.url}#/replay/overview")
         for name in LIVE:
             show(page, "replay", name)
             painted(page, replay.advance(3).t)
         assert page.evaluate("location.pathname") == "/proxy/8765/"
         assert not proxy.strayed
+        page.close()
     finally:
         proxy.close()
 
