@@ -57,7 +57,7 @@ def parity(held: HeldOut, output: str | None = None) -> Figure:
     )
     data: list[dict[str, Any]] = []
     table: list[list[Any]] = [[] for _ in range(6)]
-    plot["margin"]["t"] = 64
+    plot["margin"]["t"] = 32
     for p, target in enumerate(shown):
         cells = columns[target.name]
         parts = [a[:, cells].ravel() for a in (held.y, held.err, held.mean, held.std)]

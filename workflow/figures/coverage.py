@@ -10,7 +10,7 @@ import numpy as np
 from workflow.figures.design import KINDS, Design, Scale, table_of
 from workflow.figures.figure import Column, Figure, numbers
 from workflow.figures.heldout import Array, Ints
-from workflow.figures.style import BLUE, GREY, ORANGE, VERMILION, layout, suffix
+from workflow.figures.style import BLUE, GREY, ORANGE, SCALE, VERMILION, layout, suffix
 
 MOST_INPUTS = 6
 """Most inputs of one figure of pairs."""
@@ -57,8 +57,7 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
     data += _legend(design, rounds)
     if len(rounds) > 1:
         plot["coloraxis"] = {
-            "colorscale": "Viridis",
-            "reversescale": True,
+            "colorscale": SCALE,
             "cmin": rounds[0],
             "cmax": rounds[-1],
             "colorbar": {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workflow.figures.figure import ChoiceError, plain
 from workflow.figures.heldout import Array, Ints
-from workflow.figures.style import axis, axis_title
+from workflow.figures.style import axis, axis_title, log_axis
 from workflow.record import Record, State
 from workflow.space import Dimension, Space
 
@@ -22,7 +22,7 @@ SIDE_BY_SIDE = 12
 
 GOLDEN = 0.6180339887498949
 
-KINDS = (("taught", "circle"), ("held out", "diamond-open"), ("failed", "x"))
+KINDS = (("learned from", "circle"), ("held out", "diamond-open"), ("failed", "x"))
 """What became of a simulation, each with its symbol."""
 
 
@@ -166,17 +166,12 @@ class Scale:
         return axis(title, **{"range": [low - pad, high + pad], **ticks, **more})
 
 
-def value_axis(title: str, values: Array, **more: Any) -> dict[str, Any]:
-    """An axis for observed values: logarithmic where they are positive and span more than three decades."""
+def value_axis(title: str, values: Array, span: float = 1e3, **more: Any) -> dict[str, Any]:
+    """An axis for observed values: logarithmic where they are positive and spread by more than a factor."""
     known = values[np.isfinite(values)]
-    if len(known) and known.min() > 0 and known.max() > 1e3 * known.min():
-        return axis(title, type="log", exponentformat="power", dtick=_decades(known), **more)
+    if len(known) and known.min() > 0 and known.max() > span * known.min():
+        return log_axis(title, float(known.min()), float(known.max()), **more)
     return axis(title, **more)
-
-
-def _decades(values: Array) -> int:
-    """Decades between two ticks, so that there are seven or fewer."""
-    return int(np.ceil(np.log10(values.max() / values.min()) / 7))
 
 
 def table_of(design: Design, columns: Sequence[tuple[str, str, Any]]) -> list[tuple[str, str, list[Any]]]:

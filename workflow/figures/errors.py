@@ -20,6 +20,7 @@ from workflow.figures.style import (
     VERMILION,
     axis,
     layout,
+    log_axis,
     translucent,
 )
 from workflow.folder import version_name
@@ -89,10 +90,9 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
     label = target.name.replace("_", " ")
     unit = target.unit or "1"
     plot = layout(height=460, meta={"min_width": 420})
-    plot["xaxis"] = axis(
-        f"claimed: std and standard error together ({unit})", type="log", exponentformat="power"
-    )
-    plot["yaxis"] = axis(f"|predicted − simulated| ({unit})", type="log", exponentformat="power")
+    title = f"claimed: std and standard error together ({unit})"
+    plot["xaxis"] = log_axis(title, low, high)
+    plot["yaxis"] = log_axis(f"|predicted − simulated| ({unit})", floor, float(off[known].max()))
     columns = [("simulation", "", ids), ("simulated", target.unit, y), ("standard error", target.unit, err)]
     columns += [("predicted", target.unit, mean), ("std", target.unit, std)]
     return Figure(
@@ -164,13 +164,11 @@ def errors(held: HeldOut) -> Figure:
     plot = layout(height=150 + 34 * max(len(rows), 3), meta={"min_width": 560})
     known_error = np.concatenate([error, floor])
     known_error = known_error[np.isfinite(known_error) & (known_error > 0)]
-    plot["xaxis"] = axis(
-        "relative error (%)", type="log", domain=[0, 0.47], anchor="y", exponentformat="none",
-        range=[float(np.log10(known_error.min() / 1.6)), float(np.log10(known_error.max() * 1.6))]
-        if len(known_error)
-        else [-1, 2],
-        nticks=6,
-    )  # fmt: skip
+    low, high = (float(known_error.min()), float(known_error.max())) if len(known_error) else (0.1, 100.0)
+    ends = [float(np.log10(low / 1.5)), float(np.log10(high * 1.5))]
+    plot["xaxis"] = log_axis(
+        "relative error (%)", low / 1.5, high * 1.5, domain=[0, 0.47], anchor="y", range=ends
+    )
     plot["xaxis2"] = axis(
         "share of the held-out values (%)", domain=[0.53, 1], anchor="y", range=[shares.min() - 5, 102]
     )
@@ -254,7 +252,8 @@ def timing(models: Sequence[Event], simulation: float) -> Figure:
     ]
     plot = layout(height=400)
     plot["xaxis"] = axis("model version (1)", type="category")
-    plot["yaxis"] = axis("time (ms)", type="log", exponentformat="power", dtick=1)
+    every = 1000 * np.concatenate([lookup, training, one])
+    plot["yaxis"] = log_axis("time (ms)", float(every.min()), float(every.max()))
     return Figure(
         "timing",
         "What a lookup takes",

@@ -15,6 +15,7 @@ from workflow.figures.observables import named_axis
 from workflow.figures.style import (
     BLUE,
     GREY,
+    SCALE,
     SERIES,
     VERMILION,
     axis,
@@ -117,8 +118,7 @@ def latent(
             )
     plot = layout(height=520, annotations=[], meta={"min_width": 640})
     plot["coloraxis"] = {
-        "colorscale": "Viridis",
-        "reversescale": True,
+        "colorscale": SCALE,
         "colorbar": {
             "title": {"text": axis_title(shade.name, shade.unit), "side": "right"},
             "x": 0.555,
@@ -175,7 +175,7 @@ def _loadings(
     profile = targets[0].axis
     for c in range(COMPONENTS):
         k = c + 2
-        domain = [0.56, 0.96] if c == 0 else [0.0, 0.4]
+        domain = [0.61, 0.97] if c == 0 else [0.0, 0.36]
         place = {"xaxis": f"x{k}", "yaxis": f"y{k}"}
         plot[f"yaxis{k}"] = axis("loading (1)", domain=domain, anchor=f"x{k}", nticks=5)
         plot["annotations"].append(

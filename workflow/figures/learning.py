@@ -45,7 +45,7 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
                 "width": 4,
             },
             "mode": "lines+markers+text",
-            "text": labels,
+            "text": _together(n, labels),
             "textposition": "top right",
             "line": {"color": BLUE},
             "marker": {"color": BLUE, "size": 8},
@@ -80,6 +80,15 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
             Column("noise of one simulation", "", [held.noise_floor() for _, held in versions]),
         ),
     )
+
+
+def _together(counts: Sequence[int], labels: Sequence[str]) -> list[str]:
+    """The labels of the points, those of one place as one text at the first of them."""
+    texts = []
+    for k, count in enumerate(counts):
+        here = [label for c, label in zip(counts, labels, strict=True) if c == count]
+        texts.append(", ".join(here) if counts.index(count) == k else "")
+    return texts
 
 
 def speedup(measured: Speedup) -> Figure:

@@ -96,14 +96,14 @@ def observable(
     unit = targets[0].unit if len({t.unit for t in targets}) == 1 else "unit of the output"
     shown = common([t.name for t in targets])
     plot = layout(height=560 if model else 420, meta={"min_width": 480})
-    below = axis(axis_title(over.name, over.unit), anchor="y2" if model else "y")
+    pad = 0.01 * float(edges[-1] - edges[0])
+    ends = [float(edges[0]) - pad, float(edges[-1]) + pad]
+    below = axis(axis_title(over.name, over.unit), anchor="y2" if model else "y", range=ends)
     plot["yaxis"] = axis(axis_title(shown, unit), domain=[0.36, 1] if model else [0, 1], rangemode="tozero")
     if model:
         plot["xaxis"] = axis("", anchor="y", matches="x2", showticklabels=False)
         plot["xaxis2"] = below
-        plot["yaxis2"] = axis(
-            "simulated / predicted (1)", domain=[0, 0.29], anchor="x2", range=_ratio_range(data)
-        )
+        plot["yaxis2"] = axis("ratio (1)", domain=[0, 0.29], anchor="x2", range=_ratio_range(data))
         plot["shapes"] = [
             {
                 **{"type": "line", "xref": "x2 domain", "yref": "y2", "x0": 0, "x1": 1, "y0": 1, "y1": 1},
@@ -124,8 +124,9 @@ def observable(
     )
     if model:
         words += (
-            f" Band: mean of {version} with twice its std. {outside} of {known} bins lie more than two "
-            f"combined standard errors apart, where {0.05 * known:.0f} are to be expected by chance."
+            f" Band: mean of {version} with twice its std; below, simulated over predicted. {outside} of "
+            f"{known} bins lie more than two combined standard errors apart, where {0.05 * known:.0f} are to be "
+            "expected by chance."
         )
     units = ("", over.unit, unit, unit, unit, unit)
     names = ("output", over.name, "simulated", "standard error", "predicted", "std")
@@ -275,21 +276,24 @@ def scalars(
     values = design.x[drawn, apart] if apart is not None else np.zeros(len(drawn))
     across = min(3, len(shown))
     down = -(-len(shown) // across)
-    plot = layout(height=100 + 300 * down, annotations=[], meta={"min_width": 270 * across})
-    plot["margin"]["t"] = 76
+    plot = layout(height=110 + 290 * down, annotations=[], meta={"min_width": 270 * across})
+    plot["margin"]["t"] = 70
+    between = 0.17 if down > 1 else 0.0
+    high = (1 - between * (down - 1)) / down
+    # Above the names of the panels.
+    plot["legend"]["y"] = 1 + 26 / (290 * down)
     data: list[dict[str, Any]] = []
     texts = design.labels()
     for p, output in enumerate(shown):
         k, (row, column) = suffix(p + 1), divmod(p, across)
-        left, top = column / across + (0.055 if column else 0), 1 - row / down
+        left, top = column / across + (0.05 if column else 0), 1 - row * (high + between)
         domain = [left, (column + 1) / across - 0.012]
-        title = axis_title(output.name, output.unit)
         known = output.mean[drawn][np.isfinite(output.mean[drawn])]
         plot[f"xaxis{k}"] = scale.axis(domain=domain, anchor=f"y{k}")
         plot[f"yaxis{k}"] = value_axis(
-            title, known, domain=[top - 1 / down + (0.14 if down > 1 else 0), top - 0.03], anchor=f"x{k}"
+            f"({output.unit or '1'})", known, domain=[max(top - high, 0), top], anchor=f"x{k}"
         )
-        heads = heading(f"<b>{output.name.replace('_', ' ')}</b>", sum(domain) / 2, top - 0.03)
+        heads = heading(f"<b>{output.name.replace('_', ' ')}</b>", sum(domain) / 2, top)
         plot["annotations"].append(heads)
         for s, value in enumerate(np.unique(values)):
             rows = drawn[values == value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -10,6 +11,9 @@ GREY = "#7F7F7F"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 """Series differ by symbol as well as by colour."""
+
+SCALE = [[0, "#3F6FD6"], [0.33, "#15917F"], [0.66, "#C07F00"], [1, "#CF3F63"]]
+"""A range of colours of one lightness, so that every one is seen on white and on black."""
 
 LINE = "rgba(127,127,127,0.28)"
 
@@ -32,6 +36,19 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
         "automargin": True,
         **more,
     }
+
+
+def log_axis(title: str, low: float, high: float, **more: Any) -> dict[str, Any]:
+    """A logarithmic axis for values from `low` to `high`, labelled at round values and not too often."""
+    decades = math.log10(high / low)
+    steps = (1, 2, 5) if decades < 2.2 else (1,)
+    every = max(1, math.ceil(decades / 8))
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = [s * 10.0**k for k in range(first - 1, last + 1) if k % every == 0 for s in steps]
+    texts = [f"{t:g}" if 1e-3 <= t < 1e5 else f"10<sup>{round(math.log10(t))}</sup>" for t in ticks]
+    if len(steps) > 1:
+        texts = [f"{t:g}".replace("e-0", "e-") for t in ticks]
+    return axis(title, type="log", tickvals=ticks, ticktext=texts, **more)
 
 
 def layout(**more: Any) -> dict[str, Any]:

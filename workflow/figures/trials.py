@@ -82,10 +82,10 @@ class Part:
         if not self.trials:
             return "no trial"
         if not self.good:
-            return f"none of {self.trials} did its work"
+            return f"none ({self.trials} did not do their work)"
         if self.good == self.trials:
-            return f"at least {self.largest:g}: all {self.trials} did their work, so that nothing bounds it"
-        return f"{self.largest:g} worked; {self.trials - self.good} of {self.trials} did not"
+            return f"at least {self.largest:g} (all {self.trials} did their work: nothing bounds it yet)"
+        return f"{self.largest:g} ({self.good} of {self.trials} did their work)"
 
 
 def parts(tried: Trials, setting: int, over: int) -> list[Part]:
@@ -170,7 +170,8 @@ def trials(tried: Trials, setting: str | None = None, over: str | None = None) -
     plot["xaxis"], plot["yaxis"] = x.axis(), y.axis()
     counts = np.bincount(tried.outcome, minlength=3)
     divided = design.dimensions[j]
-    where = "; ".join(f"{p.label}: {p.words()}" for p in found)
+    divider = design.dimensions[j].name.replace("_", " ")
+    where = "; ".join(f"{divider} {p.label}: {p.words()}" for p in found)
     columns = (
         Column(divided.name, divided.unit, [p.label for p in found]),
         Column("trials", "", [p.trials for p in found]),
@@ -190,7 +191,7 @@ def trials(tried: Trials, setting: str | None = None, over: str | None = None) -
         "trials",
         f"Trials of {parameter.name.replace('_', ' ')}",
         f"{len(design):,} trials: {counts[0]} {judge}, {counts[1]} did not, {counts[2]} failed. Largest "
-        f"{parameter.name.replace('_', ' ')} by {divided.name.replace('_', ' ')}: {where}.{vary} Points "
+        f"{parameter.name.replace('_', ' ')} that did: {where}.{vary} Points "
         "with the same values stand side by side.",
         data,
         plot,

@@ -12,7 +12,7 @@ from workflow.figures.design import Scale, table_of, value_axis
 from workflow.figures.figure import ChoiceError, Column, Figure, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.observables import Scalar
-from workflow.figures.style import GREY, axis, axis_title, layout
+from workflow.figures.style import GREY, axis_title, layout
 from workflow.figures.trials import OUTCOMES, Trials, marks
 from workflow.space import Dimension
 
@@ -131,7 +131,7 @@ def gain(tried: Trials) -> Figure:
     data.append(_line_of(scale, _medians(d, step[done], rate[done]), "median over the trials"))
     plot = layout(height=440, meta={"min_width": 420})
     plot["xaxis"] = scale.axis()
-    plot["yaxis"] = axis(f"simulated time per wall time ({unit})", rangemode="tozero")
+    plot["yaxis"] = value_axis(f"simulated time per wall time ({unit})", rate, 30.0)
     speed = float(np.median(tried.steps / tried.wall[done]))
     words = f"Median speed {speed:,.0f} steps a second. "
     worked = np.flatnonzero(tried.outcome == 0)
@@ -139,7 +139,8 @@ def gain(tried: Trials) -> Figure:
     factor = np.full(len(design), np.nan)
     if default:
         factor = step / default
-        data[-1]["name"] += f"; default {default:g}"
+    if default and d.low <= default <= d.high:
+        plot["shapes"], plot["annotations"] = _default_mark(float(scale.at(np.array([default]))[0]))
     if not len(worked):
         words += "No trial did its work, so that there is no gain to speak of."
     elif default is None:
@@ -166,6 +167,16 @@ def gain(tried: Trials) -> Figure:
         data,
         plot,
         tuple(Column(*c) for c in table_of(design, columns)),
+    )
+
+
+def _default_mark(place: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A line at the default of a setting, and its name."""
+    line = {"type": "line", "xref": "x", "yref": "y domain", "x0": place, "x1": place, "y0": 0, "y1": 1}
+    name = {"text": "default", "x": place, "y": 1, "xref": "x", "yref": "y domain", "showarrow": False}
+    return (
+        [{**line, "line": {"color": GREY, "width": 1, "dash": "dot"}}],
+        [{**name, "xanchor": "left", "yanchor": "top", "xshift": 4}],
     )
 
 

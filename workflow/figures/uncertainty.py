@@ -65,6 +65,7 @@ def uncertainty(
     cells = model.signature.columns()[target.name]
     part, unit = _relative(model, target, mean[:, cells], std[:, cells])
     shown = part.reshape(high, wide)
+    inside = _within(scales, grids, shown)
     places = [numbers(scale.at(grid)) for scale, grid in zip(scales, grids, strict=True)]
     label = target.name.replace("_", " ")
     data: list[dict[str, Any]] = [
@@ -75,9 +76,9 @@ def uncertainty(
             "z": [numbers(row, 4) for row in shown],
             "colorscale": "Cividis",
             "reversescale": True,
-            "zmin": 0,
+            "zmin": float(f"{inside.min():.4g}"),
             # What lies beyond the range must not take the colours from what lies within.
-            "zmax": float(f"{_within(scales, grids, shown).max():.4g}"),
+            "zmax": float(f"{inside.max():.4g}"),
             "colorbar": {"title": {"text": f"std of {label} ({unit})", "side": "right"}, "thickness": 14},
             "hovertemplate": f"{_hover(scales)}std %{{z:.3g}} {unit}<extra></extra>",
             "name": "std",
@@ -103,7 +104,13 @@ def uncertainty(
     px = scales[0].apart(near.x[:, a], near.ids)
     py = scales[1].apart(near.x[:, b], near.ids * 7 + 3)
     for trace in markers(near, px, py, {}, [0]):
-        trace["marker"] |= {"color": "#ffffff", "line": {"color": "#000000", "width": 1.2}, "size": 8}
+        symbol = trace["marker"]["symbol"].removesuffix("-open")
+        trace["marker"] |= {
+            "color": "#ffffff",
+            "symbol": symbol,
+            "line": {"color": "#000000", "width": 1.2},
+            "size": 8,
+        }
         data.append({**trace, "showlegend": True})
     plot = layout(height=500, meta={"min_width": 440})
     plot["xaxis"] = scales[0].axis(
@@ -116,7 +123,6 @@ def uncertainty(
         for k, d in enumerate(design.dimensions)
         if k not in (a, b)
     ]
-    inside = _within(scales, grids, shown)
     table = zip(*(asked[:, k] for k in range(len(design.dimensions))), part, score.ravel(), strict=True)
     heads = [(d.name, d.unit) for d in design.dimensions] + [("std", unit), ("domain score", "")]
     over = f" over the bins of {target.axis} (rms)" if target.axis else ""
