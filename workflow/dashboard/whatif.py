@@ -241,6 +241,7 @@ def answer(run: OpenRun, question: Question, models: Models, simulations: Simula
         },
         "targets": _targets(model, prediction, uncertain),
         "outside": None if uncertain is None else uncertain.outside,
+        "samples": None if uncertain is None else uncertain.samples,
         "nearest": nearest,
         "nearest_targets": beside,
         "nearest_trouble": trouble,

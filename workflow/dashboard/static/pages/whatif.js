@@ -1,7 +1,6 @@
 // What if: a model's answer at any point, whether it may be believed there, and the nearest simulation.
-import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
+import { html, useCallback, useEffect, useRef, useState } from "../lib/preact.js";
 import { act, counted, Empty, number, Panel, seconds, Trouble, useStyle } from "../ui.js";
-import { address } from "../links.js";
 import { useAnswer } from "./whatif/asker.js";
 import { Elsewhere } from "./whatif/elsewhere.js";
 import { Inputs } from "./whatif/inputs.js";
@@ -18,10 +17,10 @@ const SETTLED = 200;
 const LOOK = 1000;
 
 /** The what-if page. */
-export default function WhatIf({ run, about, live, query, go }) {
+export default function WhatIf({ run, about, live, query }) {
   useStyle("lib/uplot.css");
   useStyle("pages/whatif.css");
-  const [state, setState] = useState(() => readPoint(about, query));
+  const [state, setState] = useState(() => readPoint(about, known(run, query)));
   const change = useCallback((changes) => setState((old) => ({ ...old, ...changes })), []);
   const changeInput = useCallback((name, value) => setState((old) => ({
     ...old, simulated: false, inputs: { ...old.inputs, [name]: value },
@@ -31,7 +30,7 @@ export default function WhatIf({ run, about, live, query, go }) {
 
   const models = live.summary.models ?? [];
   const inUse = models.find((model) => model.in_use)?.model;
-  const look = useLook(state.simulated, live.summary.status?.simulations);
+  const look = useLook(state.simulated, live.summary);
   const { answer, trouble, query: answered } = useAnswer(run, question, `${inUse}/${look}`);
   useReadNumbers(answer, answered, question, setState);
 
@@ -39,11 +38,13 @@ export default function WhatIf({ run, about, live, query, go }) {
     if (await act(run, "simulate", { inputs: state.inputs })) change({ simulated: true });
   };
   if (!answer) {
-    return trouble ? html`<${Unanswered} trouble=${trouble} models=${models} live=${live}
-      centre=${() => setState(readPoint(about, new URLSearchParams()))} />` : html`<p class="loading soft">Loading</p>`;
+    if (!trouble) return html`<p class="loading soft">Loading</p>`;
+    return html`<${Unanswered} trouble=${trouble} models=${models} live=${live}
+      centre=${() => setState(readPoint(about, new URLSearchParams()))} />`;
   }
   const label = nearestLabel(answer);
   const name = `${run}-what-if`;
+  const valued = about.inputs.some(({ values }) => values?.length);
   const outside = verdictKind(answer) === "outside";
   return html`<div class="whatif" data-answered=${answered}>
     <div class="whatif-controls">
@@ -51,14 +52,14 @@ export default function WhatIf({ run, about, live, query, go }) {
         onClick=${() => change({ inputs: centre(about), simulated: false })}>Reset to centre</button>`}>
         <${Inputs} about=${about} inputs=${state.inputs} trained=${answer.trained} change=${changeInput} />
         <p class="whatif-key-line soft"><span><i class="whatif-trained"></i> training simulations</span>
-          <span><i class="whatif-tick"></i> ends of the domain</span></p>
+          <span><i class="whatif-tick"></i> ends of the domain${valued && " and values simulated"}</span></p>
         <label class="field">Model <select value=${state.version}
           onChange=${({ target }) => change({ version: target.value })}>
           <option value="">in use${inUse ? `: ${versionName(inUse)}` : ""}</option>
           ${versions(models, state.version).map((version) => html`<option key=${version} value=${version}>
             ${version}</option>`)}</select></label>
       <//>
-      <${Uncertainty} about=${about} state=${state} change=${change} outside=${answer.outside} />
+      <${Uncertainty} about=${about} state=${state} change=${change} answer=${answer} />
     </div>
     <div class="whatif-answer">
       ${trouble && html`<${Trouble} error=${trouble} />`}
@@ -69,8 +70,8 @@ export default function WhatIf({ run, about, live, query, go }) {
         axis=${about.axes.find((axis) => axis.name === targets[0].axis)} beside=${answer.nearest_targets}
         name=${name} /><//>`)}
       ${scalars(answer.targets).length > 0 && html`<${Panel} title="Numbers" className=${outside
-        ? "whatif-unsafe" : ""}><${Scalars} targets=${scalars(answer.targets)} beside=${answer.nearest_targets}
-        label=${label} name=${name} /><//>`}
+        ? "whatif-unsafe" : ""}><${Scalars} targets=${scalars(answer.targets)} label=${label} name=${name}
+        beside=${answer.nearest_targets} /><//>`}
       <${Nearest} run=${run} about=${about} answer=${answer} state=${state} ask=${asked} />
       <${Elsewhere} about=${about} state=${state} inputs=${answer.inputs}
         address=${`#/${encodeURIComponent(run)}/whatif?${question}`} />
@@ -97,19 +98,23 @@ function versions(models, chosen) {
   return !chosen || known.includes(chosen) ? known : [chosen, ...known];
 }
 
+const last = new Map(); // run -> the question that was asked last, for who comes back to the page
+
+/** What the address asks, or what was asked last where it asks nothing. */
+const known = (run, query) => (query.toString() ? query : new URLSearchParams(last.get(run) ?? ""));
+
 /** Keeps the point in the address, and takes it from there when the user goes to another. */
 function useAddress(run, about, query, question, setState) {
   const seen = useRef(query.toString());
   useEffect(() => {
     if (query.toString() === seen.current) return;
     seen.current = query.toString();
-    setState(readPoint(about, query));
+    setState(readPoint(about, known(run, query)));
   }, [query]);
-  const written = useRef(question);
-  written.current = question;
   useEffect(() => {
+    last.set(run, question);
     const timer = setTimeout(() => {
-      seen.current = new URLSearchParams(question).toString();
+      seen.current = question;
       history.replaceState(history.state, "", `#/${encodeURIComponent(run)}/whatif?${question}`);
     }, SETTLED);
     return () => clearTimeout(timer);
@@ -129,15 +134,15 @@ function useReadNumbers(answer, answered, question, setState) {
   }, [answer]);
 }
 
-/** A number that grows, at most once a second, with what is done while a simulation is waited for. */
-function useLook(waiting, simulations) {
+/** A number that grows, at most once a second, with what happens while a simulation is waited for. */
+function useLook(waiting, { status, actions }) {
   const [look, setLook] = useState(0);
-  const done = `${simulations?.done}/${simulations?.failed}/${simulations?.pending}`;
+  const happened = JSON.stringify([status?.simulations, actions?.length]);
   useEffect(() => {
     if (!waiting) return undefined;
     const timer = setTimeout(() => setLook((k) => k + 1), LOOK);
     return () => clearTimeout(timer);
-  }, [waiting, done]);
+  }, [waiting, happened]);
   return look;
 }
 

@@ -31,7 +31,9 @@ class Asker {
     this.busy.set(number, control);
     api(`${runPath(this.run, "predict")}?${query}`, { signal: control.signal })
       .then((answer) => this.take(number, { query, answer, trouble: null }))
-      .catch((trouble) => trouble.name === "AbortError" || this.take(number, { query, answer: null, trouble }))
+      .catch((trouble) => {
+        if (trouble.name !== "AbortError") this.take(number, { query, answer: null, trouble });
+      })
       .finally(() => {
         this.busy.delete(number);
         this.next();

@@ -10,8 +10,8 @@ import { constants, isContinuous, track, varied } from "./point.js";
 export function Inputs({ about, inputs, trained, change }) {
   const fixed = constants(about);
   return html`<div class="whatif-inputs">
-    ${varied(about).map((input) => html`<${isContinuous(input) ? Slider : Choices} key=${input.name} input=${input}
-      value=${inputs[input.name]} trained=${trained?.[input.name]}
+    ${varied(about).map((input) => html`<${isContinuous(input) ? Slider : Choices} key=${input.name}
+      input=${input} value=${inputs[input.name]} trained=${trained?.[input.name]}
       change=${(value) => change(input.name, value)} />`)}
     ${fixed.length > 0 && html`<dl class="whatif-fixed">${fixed.map((input) => html`<div key=${input.name}>
       <dt>${input.name}</dt><dd>${withUnit(input.low, input.unit)} <span class="soft">constant</span></dd>
@@ -19,7 +19,7 @@ export function Inputs({ about, inputs, trained, change }) {
   </div>`;
 }
 
-export const withUnit = (value, unit) => `${typeof value === "number" ? number(value, 6) : value} ${
+const withUnit = (value, unit) => `${typeof value === "number" ? number(value, 6) : value} ${
   unit && unit !== "1" ? unit : ""}`.trim();
 
 const Name = ({ input }) => html`<span class="whatif-name">${input.name}${

@@ -57,9 +57,10 @@ function Profile({ target, axis, beside, label, outside, range, name }) {
   const theme = useTheme();
   // Before the paint, so that curves and numbers change in one frame.
   useLayoutEffect(() => {
-    const made = new uPlot(options(now, place.current.clientWidth, axis, target), columns(target), place.current);
+    const width = () => Math.max(200, place.current.clientWidth);
+    const made = new uPlot(options(now, width(), axis, target), columns(target), place.current);
     plot.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: place.current.clientWidth, height: HEIGHT }));
+    const observer = new ResizeObserver(() => made.setSize({ width: width(), height: HEIGHT }));
     observer.observe(place.current);
     return () => {
       observer.disconnect();
@@ -74,7 +75,7 @@ function Profile({ target, axis, beside, label, outside, range, name }) {
   const words = useMemo(() => summary(target, axis, beside, label), [target, beside]);
   return html`<figure class="whatif-profile">
     <figcaption><strong>${unit(target.name, target.unit)}</strong>
-      <span class="soft">${target.description}</span></figcaption>
+      <p class="soft">${target.description}</p></figcaption>
     <div ref=${place} class="whatif-plot" role="img" aria-label=${words}></div>
     <ul class="whatif-legend soft">
       <li><span class="whatif-key line ${outside ? "dashed" : ""}"></span>predicted mean</li>
@@ -82,7 +83,7 @@ function Profile({ target, axis, beside, label, outside, range, name }) {
       ${uncertain && html`<li><span class="whatif-key wide"></span>± 2 σ with the inputs</li>`}
       ${beside && html`<li><span class="whatif-key dot"></span>${label}, ± standard error</li>`}
     </ul>
-    <p class="whatif-readout soft" ref=${readout}></p>
+    <p class="whatif-readout soft" ref=${readout} aria-hidden="true"></p>
     <${TableToggle} name=${`${name}-${target.name}`} head=${heads(target, axis, beside, label)}
       rows=${() => rows(target, beside)} />
   </figure>`;
@@ -96,28 +97,31 @@ function columns(target) {
 }
 
 function options(now, width, axis, target) {
-  const { ink, soft, rule, series } = colours();
+  const { soft, rule, series } = colours();
   const edge = { width: 0, points: { show: false } };
   const axes = [unit(axis.name, axis.unit), unit(target.name, target.unit)].map((label) => ({
     label, stroke: soft, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif",
-    grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, labelSize: 20, size: label ? 48 : 40,
+    grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, labelSize: 20, size: 48,
   }));
   axes[0].size = 36;
   return {
-    width: Math.max(200, width), height: HEIGHT, padding: [8, 12, 0, 0], axes,
+    width, height: HEIGHT, padding: [8, 12, 0, 0], axes,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: `whatif-${axis.name}` },
       points: { size: 7, fill: series[0] } },
     scales: { x: { time: false }, y: { range: () => now.current.range } },
     series: [{}, { stroke: series[0], width: 1.5, points: { show: false } },
       edge, edge, edge, edge],
-    bands: [{ series: [4, 5], fill: faded(series[4], 0.28) }, { series: [2, 3], fill: faded(series[0], 0.35) }],
+    bands: [
+      { series: [4, 5], fill: faded(series[4], 0.28) },
+      { series: [2, 3], fill: faded(series[0], 0.35) },
+    ],
     hooks: {
       // Dashes say without colour that the curve is not to be relied on.
       drawClear: [(u) => {
         u.series[1].dash = now.current.outside ? [8, 6].map((d) => d * devicePixelRatio) : undefined;
       }],
-      draw: [(u) => drawObserved(u, now.current.beside, series[1], ink)],
+      draw: [(u) => drawObserved(u, now.current.beside, series[1])],
       setCursor: [(u) => read(now.current, u.cursor.idx)],
     },
   };
@@ -160,22 +164,25 @@ const faded = (colour, share) => `color-mix(in srgb, ${colour} ${100 * share}%, 
 /** What the cursor is at, in numbers. */
 function read({ target, axis, beside, label, readout }, index) {
   if (!readout.current) return;
-  const k = index ?? null;
-  if (k === null || k >= target.grid.length) return void (readout.current.textContent = "");
+  const k = index ?? Infinity;
+  if (k >= target.grid.length) {
+    readout.current.textContent = "Point at a curve to read it.";
+    return;
+  }
   const where = `${axis.name} = ${number(target.grid[k], 4)} ${axis.unit}`.trim();
   const near = beside?.mean[k] === undefined || beside.mean[k] === null ? ""
     : `; ${label}: ${plusMinus(beside.mean[k], beside.stderr[k])} at ${number(beside.grid[k], 4)}`;
-  readout.current.textContent = `${where}: ${plusMinus(target.mean[k], halfWidth(target, k, true) / SIGMAS)} ${
-    target.unit}${near}`;
+  const value = plusMinus(target.mean[k], halfWidth(target, k, true) / SIGMAS);
+  readout.current.textContent = `${where}: ${value} ${target.unit}${near}`;
 }
 
 function summary(target, axis, beside, label) {
-  const [low, high] = [Math.min(...target.mean), Math.max(...target.mean)];
-  const peak = target.mean.indexOf(high);
+  const peak = target.mean.indexOf(Math.max(...target.mean));
   const widest = Math.max(...target.std);
-  return `${target.name} over ${unit(axis.name, axis.unit)}: ${number(low)} to ${number(high)} ${target.unit}, `
-    + `highest at ${axis.name} = ${number(target.grid[peak])}; standard deviation up to ${number(widest, 2)}. `
-    + (beside ? `Beside it ${label}: ${number(Math.min(...beside.mean))} to ${number(Math.max(...beside.mean))}.` : "");
+  const range = (values) => `${number(Math.min(...values))} to ${number(Math.max(...values))} ${target.unit}`;
+  return `${target.name} over ${unit(axis.name, axis.unit)}: ${range(target.mean)}, highest at `
+    + `${axis.name} = ${number(target.grid[peak])}; standard deviation up to ${number(widest, 2)}.`
+    + (beside ? ` Beside it ${label}: ${range(beside.mean)}.` : "");
 }
 
 function heads(target, axis, beside, label) {

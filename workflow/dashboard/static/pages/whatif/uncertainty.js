@@ -7,14 +7,16 @@ import { isContinuous, track, varied } from "./point.js";
 const SHAPES = { gaussian: ["gaussian", "standard deviation"], uniform: ["uniform", "half width"] };
 
 /** A first spread: a twentieth of the range, on the steps of the slider. */
-const first = (input) => Number((Math.max(1, Math.round((0.05 * (input.high - input.low)) / track(input).step))
-  * track(input).step).toPrecision(6));
+function first(input) {
+  const { step } = track(input);
+  return Number((Math.max(1, Math.round((0.05 * (input.high - input.low)) / step)) * step).toPrecision(6));
+}
 
 /**
  * The panel of uncertain inputs, off until it is switched on.
- * @param {{about: object, state: object, change: (changes: object) => void, outside: number|null}} properties
+ * @param {{about: object, state: object, change: (changes: object) => void, answer: object}} properties
  */
-export function Uncertainty({ about, state, change, outside }) {
+export function Uncertainty({ about, state, change, answer }) {
   const inputs = varied(about).filter(isContinuous);
   if (!inputs.length) return null;
   const { uncertain, spread, shape } = state;
@@ -26,18 +28,20 @@ export function Uncertainty({ about, state, change, outside }) {
     <label class="check"><input type="checkbox" checked=${uncertain} onChange=${toggle} />
       The inputs are not known exactly</label>
     ${uncertain && html`<fieldset class="whatif-shape"><legend class="soft">Distribution</legend>
-      ${Object.entries(SHAPES).map(([key, [name]]) => html`<label class="check" key=${key}><input type="radio"
-        name="whatif-shape" checked=${shape === key} onInput=${() => change({ shape: key })} />${name}</label>`)}
+      ${Object.entries(SHAPES).map(([key, [name]]) => html`<label class="check" key=${key}>
+        <input type="radio" name="whatif-shape" checked=${shape === key}
+          onInput=${() => change({ shape: key })} />${name}</label>`)}
       </fieldset>
       <p class="soft">${SHAPES[shape][1]} of each input; 0 is exact</p>
       ${inputs.map((input) => html`<div class="whatif-head" key=${input.name}>
         <label for=${`whatif-spread-${input.name}`}>${unit(input.name, input.unit)} ±</label>
         <${NumberBox} id=${`whatif-spread-${input.name}`} value=${spread[input.name] ?? 0} min=${0}
-          step=${track(input).step} change=${(width) => change({ spread: { ...spread, [input.name]: width } })} />
+          step=${track(input).step}
+          change=${(width) => change({ spread: { ...spread, [input.name]: width } })} />
       </div>`)}
-      ${outside > 0 && html`<p class="warn">▲ ${percent(outside)} of the samples lie outside the trained
-        domain.</p>`}
-      <p class="soft">200 samples through the model, the same ones at every point. Profiles are compared bin by
-        bin.</p>`}
+      ${answer.outside > 0 && html`<p class="warn">▲ ${percent(answer.outside)} of the samples lie outside
+        the trained domain.</p>`}
+      <p class="soft">${answer.samples && `${answer.samples} samples through the model, the same ones at every
+        point.`} Profiles are compared bin by bin.</p>`}
   </${Panel}>`;
 }

@@ -18,15 +18,16 @@ export const verdictKind = ({ in_domain: inside, near_edge: near }) =>
 export function Verdict({ answer }) {
   const kind = verdictKind(answer);
   const { symbol, title, state } = KINDS[kind];
+  const limit = answer.distance_limit;
   const away = `The nearest training simulation is ${number(answer.distance, 2)} box widths away${
-    Number.isFinite(answer.distance_limit) ? `; up to ${number(answer.distance_limit, 2)} is accepted` : ""}.`;
+    Number.isFinite(limit) ? `; up to ${number(limit, 2)} is accepted` : ""}.`;
   const words = kind === "inside" ? away : sentence(answer.reason);
-  const say = `${title}. ${kind === "inside" ? "" : words}${kind === "outside" ? " Do not rely on this." : ""}`;
+  const say = [`${title}.`, kind === "inside" ? "" : words, kind === "outside" ? "Do not rely on this." : ""];
   return html`<div class="whatif-verdict ${kind}">
     <span class="whatif-sign ${state}" aria-hidden="true">${symbol}</span>
     <div><strong class=${state}>${title}</strong>
       <p>${words}${kind === "outside" && html` <strong>Do not rely on this.</strong>`}</p></div>
-    <${Announced} words=${say} />
+    <${Announced} words=${say.filter(Boolean).join(" ")} />
   </div>`;
 }
 
