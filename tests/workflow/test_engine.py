@@ -16,7 +16,9 @@ import surrogates
 from workflow.engine import resume
 from workflow.events import read_events
 from workflow.folder import RunFolder, RunFolderError, RunLockedError
+from workflow.requests import ask as ask_run
 from workflow.results import read_arrays
+from workflow.run import Run
 from workflow.seeds import replica_seeds
 
 
@@ -273,7 +275,7 @@ def test_a_run_stops_when_asked_and_goes_on(tmp_path):
     def ask(status):
         if status["simulations"]["done"] and not asked:
             asked.append(status)
-            RunFolder(tmp_path / "r").request({"verb": "stop", "arguments": {}, "user": "u", "via": "python", "asked": 0.0})
+            ask_run(Run(RunFolder(tmp_path / "r")), "stop", {}, "python")
 
     outcome = run(tmp_path / "r", MOODY, "simulator.seconds=0.05", "stop.simulations=120", on_update=ask)
     assert (outcome.state, outcome.reason, outcome.exit_code) == ("stopped", "stop was requested", 75)

@@ -185,3 +185,71 @@ def test_memory_stays_at_tens_of_bytes_a_replica(story):
     tracemalloc.stop()
     assert story.record.done == n
     assert used / n < 250  # 2 inputs, a scalar and its error are 32 of them, a task 50, at worst twice that
+
+
+# What users ask for.
+
+
+def test_a_replica_that_failed_runs_again_in_another_task_and_is_not_counted_twice(story):
+    story.propose(0, 0, 4, [0, 0, 1, 0])
+    story.done(0, 4, {"1": ["too hot", "m"], "2": ["too hot", "m"]}, [0.0, None, None, 3.0])
+    rows = [[1.0, 0.5], [2.0, 0.5]]
+    story.tell("task_proposed", task=1, first=1, inputs=rows, held_out=[0, 1], model=None, again=True)
+    assert counts(story.record) == (2, 0, 2, 0, 0)
+    assert (story.record.failures, +story.record.failure_counts) == ({}, {})
+    assert np.isnan(story.record.wall_seconds[1:3]).all()
+    story.done(1, 2, means=[11.0, 12.0])
+    record = story.record
+    assert counts(record) == (4, 0, 0, 0, 0)
+    assert record.mean("y").tolist() == [0.0, 11.0, 12.0, 3.0]
+    assert record.task.tolist() == [0, 1, 1, 0]
+    assert record.held_out.tolist() == [False, False, True, False]
+
+
+def test_what_an_old_task_says_of_replicas_that_run_elsewhere_now_is_old(story):
+    story.propose(0, 0, 3)
+    story.done(0, 3, {"1": ["too hot", "m"]}, [0.0, None, 2.0])
+    story.tell("task_proposed", task=1, first=1, inputs=[[1.0, 0.5]], held_out=[0], model=None, again=True)
+    story.tell("task_retried", task=0, attempt=1, reason="its result file is missing")
+    assert counts(story.record) == (0, 0, 3, 0, 0)
+    story.done(1, 1, means=[11.0])
+    story.done(0, 3, {"1": ["too hot", "m"]}, [0.5, None, 2.5])
+    assert counts(story.record) == (3, 0, 0, 0, 0)
+    assert story.record.mean("y").tolist() == [0.5, 11.0, 2.5]
+    story.tell("task_retried", task=0, attempt=2, reason="its result file is missing")
+    story.tell("task_failed", task=0, reason="killed", message="m")
+    assert counts(story.record) == (1, 2, 0, 0, 0)
+
+
+def test_points_of_users_are_told_from_those_of_the_policy(story):
+    story.propose(0, 0, 2)
+    point = {"inputs": [[7.0, 0.5]], "held_out": [0], "model": None}
+    story.tell("task_proposed", task=1, first=2, **point, asked="ada", request="5-a")
+    story.propose(2, 3, 1)
+    record = story.record
+    assert record.asked.tolist() == [False, False, True, False]
+    assert (record.replicas, record.planned) == (4, 3)
+    assert record.answered == {"5-a"}
+    story.tell("task_failed", task=1, reason="killed", message="m")
+    story.tell("task_proposed", task=3, first=2, **point, asked="ada", again=True)
+    assert (record.asked.sum(), record.planned) == (1, 3)
+
+
+def test_actions_change_the_record_only_if_they_were_done(story):
+    def action(verb, outcome="done", **arguments):
+        story.tell("action", verb=verb, arguments=arguments, outcome=outcome, request=f"{story.seq}")
+
+    action("pause", "refused")
+    assert not story.record.paused
+    action("pause")
+    assert story.record.paused
+    action("resume")
+    assert not story.record.paused
+    action("promote", "refused", model=2)
+    assert story.record.promoted is None
+    action("promote", model=1)
+    assert story.record.promoted == 1
+    action("pause")
+    story.tell("run_started", run="r", version="0", host="h", pid=2, workers=2, resumed=True)
+    assert not story.record.paused
+    assert [a["verb"] for a in story.record.actions] == [*["pause"] * 2, "resume", *["promote"] * 2, "pause"]

@@ -70,10 +70,11 @@ class Actions:
             except OSError as error:
                 outcome, words = "refused", f"it could not be done: {error.strerror or error}"
             controller.note("action", **request.event(outcome, words))
-            controller.commit()
             if outcome == "done" and request.verb == "promote":  # only now does the record know
+                # Before the event is on disk: whoever reads that finds the model in use.
                 controller.folder.point_to_promoted(controller.record.promoted)
                 controller.trainer.steer()
+            controller.commit()
         controller.folder.answer(name)
 
     def _pause(self, asked: Pause) -> str:

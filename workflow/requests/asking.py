@@ -147,7 +147,7 @@ def _promote_at_once(folder: RunFolder, request: Request, asked: Promote) -> Non
                 raise
             with EventWriter(folder.events, record.events) as log:
                 record.apply(log.append("action", **request.event("done", words)))
-            folder.point_to_promoted(record.promoted)
+                folder.point_to_promoted(record.promoted)
             folder.answer(request.name)
     except RunLockedError:
         return  # a controller came in the meantime, and will find the request
