@@ -14,10 +14,17 @@ from workflow.record import State
 from workflow.speedup import measure
 
 if TYPE_CHECKING:
+    from simulators import Parameter
     from workflow.run import Run
 
 MOST_DECOMPOSED = 2000
 """Most simulations whose outputs are read for their principal components."""
+
+
+def settings(run: Run) -> tuple[Parameter, ...]:
+    """The inputs that a campaign varies and that are settings of the method rather than physics."""
+    varied = {d.name for d in run.space.dimensions if d.low != d.high}
+    return tuple(p for p in run.campaign.simulator.inputs if p.setting and p.name in varied)
 
 
 class Plots:
@@ -199,8 +206,6 @@ class Plots:
     def _trials(self) -> Trials:
         run, record = self._run, self._run.record
         simulator, design = run.campaign.simulator, self._design()
-        varied = {d.name for d in design.dimensions}
-        settings = tuple(p for p in simulator.inputs if p.setting and p.name in varied)
         judge = next((o.name for o in simulator.outputs if o.verdict and o.name in record.scalar_names), "")
         outcome = np.where(design.kind == 2, 2, 0)
         if judge:
@@ -208,7 +213,7 @@ class Plots:
         steps = getattr(simulator, simulator.length, None)
         return Trials(
             design,
-            settings,
+            settings(run),
             outcome,
             judge,
             record.wall_seconds[design.ids].astype(np.float64),

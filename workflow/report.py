@@ -14,6 +14,7 @@ from workflow.failures import failure_groups
 from workflow.figures import Figure
 from workflow.figures.figure import asset, embed
 from workflow.folder import RunError, version_name, write_atomically
+from workflow.plots import settings
 from workflow.run import Run, open_run
 from workflow.speedup import times
 from workflow.verdict import verdict
@@ -53,6 +54,8 @@ def render(run: Run) -> str:
     sections = {
         "What was asked": _question(run),
         "Is the model right?": _accuracy(run),
+        "What was observed": _observed(run),
+        **({"Which settings do their work?": _settings(run)} if settings(run) else {}),
         "What it cost, and what it saves": _cost(run),
         "What went wrong": _failures(run),
         "Use it, repeat it": _commands(run),
@@ -142,7 +145,8 @@ def _question(run: Run) -> str:
 
 def _accuracy(run: Run) -> str:
     parts: list[Callable[[], Figure]] = [run.plot.profiles] if run.signature.axes else []
-    parts += [run.plot.parity, run.plot.calibration, run.plot.learning_curve]
+    parts += [run.plot.parity, run.plot.errors, run.plot.residuals, run.plot.calibration]
+    parts += [run.plot.learning_curve, run.plot.timing]
     scores = run.judge()
     rows = [
         (name, *(_number(values[score]) if score in values else "" for score in MEANING))
@@ -152,6 +156,28 @@ def _accuracy(run: Run) -> str:
     heads = ("output", *MEANING.values())
     scored = table(heads, rows, "Scores on held-out simulations", numbers=range(1, 6)) if rows else ""
     return _figures(parts) + scored
+
+
+def _observed(run: Run) -> str:
+    """What came out, and where it was looked; a plane needs two inputs that vary."""
+    plane = sum(d.low != d.high for d in run.space.dimensions) > 1
+    parts: list[Callable[[], Figure]] = []
+    if any(t.axis is None for t in run.signature.targets):
+        parts.append(run.plot.scalars)
+    if run.signature.axes or len(run.signature.targets) > 1:
+        parts.append(run.plot.latent)
+    if plane:
+        parts += [run.plot.coverage, run.plot.uncertainty]
+    return _figures(parts)
+
+
+def _settings(run: Run) -> str:
+    parts: list[Callable[[], Figure]] = [run.plot.quality]
+    if sum(d.low != d.high for d in run.space.dimensions) > 1:
+        parts.insert(0, run.plot.trials)
+    if "time step" in (p.setting for p in settings(run)):
+        parts.append(run.plot.gain)
+    return _figures(parts)
 
 
 def _cost(run: Run) -> str:

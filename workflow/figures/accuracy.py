@@ -108,8 +108,9 @@ def _parity_panel(
 ) -> list[dict[str, Any]]:
     k = suffix(p + 1)
     column, row = p % across, p // across
-    wide, high = 1 / across, 1 / down
-    left, top = column * wide + (0.06 if column else 0), 1 - row * high
+    between = 0.17 if down > 1 else 0.0
+    wide, high = 1 / across, (1 - between * (down - 1)) / down
+    left, top = column * wide + (0.06 if column else 0), 1 - row * (high + between)
     low, high_end = float(min(y.min(), mean.min())), float(max(y.max(), mean.max()))
     pad = 0.04 * (high_end - low) or 1e-3 * abs(low) or 1.0
     ends = [low - pad, high_end + pad]
@@ -122,7 +123,7 @@ def _parity_panel(
     )
     plot[f"yaxis{k}"] = axis(
         f"predicted ({target.unit or '1'})",
-        domain=[top - high + (0.12 if down > 1 else 0), top - (0.05 if row else 0)],
+        domain=[max(top - high, 0), top],
         anchor=f"x{k}",
         range=ends,
     )

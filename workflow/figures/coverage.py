@@ -14,8 +14,10 @@ from workflow.figures.style import BLUE, GREY, ORANGE, SCALE, VERMILION, layout,
 
 MOST_INPUTS = 6
 """Most inputs of one figure of pairs."""
-MOST_POINTS = 1500
-"""Most simulations drawn in each panel; those that failed are drawn first."""
+MOST_POINTS = 6000
+"""Most points of one figure, shared by its panels; simulations that failed come first."""
+FEWEST = 300
+"""Simulations drawn in each panel, however many panels there are."""
 
 
 def coverage(design: Design, first: str | None = None, second: str | None = None) -> Figure:
@@ -32,8 +34,8 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
     a, b = design.pair(first, second)
     one = first is not None or second is not None
     chosen = [a, b] if one else list(range(len(design.dimensions)))[:MOST_INPUTS]
-    drawn = _thinned(design)
     side = len(chosen) - 1
+    drawn = _thinned(design, max(FEWEST, 2 * MOST_POINTS // (side * (side + 1))))
     plot = layout(
         height=480 if one else 130 + max(170 * side, 220), shapes=[], meta={"min_width": 110 + 150 * side}
     )
@@ -53,7 +55,7 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
             plot["shapes"].append(box(scales[j], scales[i + 1], axes["xaxis"], axes["yaxis"]))
             x = scales[j].apart(drawn.x[:, chosen[j]], drawn.ids)
             y = scales[i + 1].apart(drawn.x[:, chosen[i + 1]], drawn.ids * 7 + 3)
-            data += markers(drawn, x, y, axes, rounds)
+            data += markers(drawn, x, y, axes, rounds, brief=not one)
     data += _legend(design, rounds)
     if len(rounds) > 1:
         plot["coloraxis"] = {
@@ -92,13 +94,13 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
     )
 
 
-def _thinned(design: Design) -> Design:
-    """All that failed, and of the others evenly as many as may be drawn."""
-    if len(design) <= MOST_POINTS:
+def _thinned(design: Design, most: int) -> Design:
+    """Those that failed, and of the others evenly as many as may be drawn."""
+    if len(design) <= most:
         return design
     failed, others = np.flatnonzero(design.kind == 2), np.flatnonzero(design.kind != 2)
-    failed = _every(failed, MOST_POINTS // 2)
-    return design.rows(np.sort(np.concatenate([failed, _every(others, MOST_POINTS - len(failed))])))
+    failed = _every(failed, most // 2)
+    return design.rows(np.sort(np.concatenate([failed, _every(others, most - len(failed))])))
 
 
 def _every(rows: Ints, most: int) -> Ints:
@@ -109,10 +111,10 @@ def _every(rows: Ints, most: int) -> Ints:
 
 
 def markers(
-    design: Design, x: Array, y: Array, axes: dict[str, str], rounds: Sequence[int]
+    design: Design, x: Array, y: Array, axes: dict[str, str], rounds: Sequence[int], *, brief: bool = False
 ) -> list[dict[str, Any]]:
     """A trace for each of `KINDS`; coloured by the model that steered where there was more than one."""
-    texts = design.labels()
+    texts = [f"simulation {i}" for i in design.ids] if brief else design.labels()
     traces = []
     for k, (kind, symbol) in enumerate(KINDS):
         rows = np.flatnonzero(design.kind == k)

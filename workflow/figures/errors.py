@@ -169,9 +169,7 @@ def errors(held: HeldOut) -> Figure:
     plot["xaxis"] = log_axis(
         "relative error (%)", low / 1.5, high * 1.5, domain=[0, 0.47], anchor="y", range=ends
     )
-    plot["xaxis2"] = axis(
-        "share of the held-out values (%)", domain=[0.53, 1], anchor="y", range=[shares.min() - 5, 102]
-    )
+    plot["xaxis2"] = axis("share of values (%)", domain=[0.53, 1], anchor="y", range=[shares.min() - 5, 102])
     plot["yaxis"] = axis("", type="category", autorange="reversed", anchor="x", fixedrange=True)
     plot["shapes"] = [
         {

@@ -114,6 +114,14 @@ def latent(
                         "line": {"color": "rgba(0,0,0,0.5)", "width": 0.7},
                     },
                     "name": KINDS[kind][0],
+                    "showlegend": False,
+                }
+            )
+            data.append(
+                {
+                    **{"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"},
+                    "marker": {"symbol": ("circle", "diamond")[kind], "size": 8, "color": GREY},
+                    "name": KINDS[kind][0],
                 }
             )
     plot = layout(height=520, annotations=[], meta={"min_width": 640})

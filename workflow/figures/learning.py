@@ -46,7 +46,7 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
             },
             "mode": "lines+markers+text",
             "text": _together(n, labels),
-            "textposition": "top right",
+            "textposition": ["top right" if count < max(n) else "top left" for count in n],
             "line": {"color": BLUE},
             "marker": {"color": BLUE, "size": 8},
             "name": "model, ± standard error (bootstrap over simulations)",
@@ -68,8 +68,8 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
         "learning-curve",
         "Learning curve",
         f"All versions are judged by the same {judges} held-out simulations. {labels[-1]}, taught by "
-        f"{n[-1]}, differs from a simulation by {100 * error[-1]:.2g} % in the median; a perfect model would "
-        f"differ by {100 * floor:.2g} %, which is the noise of the simulation itself.",
+        f"{n[-1]}, differs from a simulation by {_percent(error[-1])} in the median; a perfect model would "
+        f"differ by {_percent(floor)}, which is the noise of the simulation itself.",
         data,
         plot,
         (
@@ -80,6 +80,10 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
             Column("noise of one simulation", "", [held.noise_floor() for _, held in versions]),
         ),
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:,.0f} %" if share >= 1 else f"{100 * share:.2g} %"
 
 
 def _together(counts: Sequence[int], labels: Sequence[str]) -> list[str]:

@@ -125,8 +125,8 @@ def observable(
     if model:
         words += (
             f" Band: mean of {version} with twice its std; below, simulated over predicted. {outside} of "
-            f"{known} bins lie more than two combined standard errors apart, where {0.05 * known:.0f} are to be "
-            "expected by chance."
+            f"{known} bins lie more than two combined standard errors apart, where {0.05 * known:.0f} are to "
+            "be expected by chance."
         )
     units = ("", over.unit, unit, unit, unit, unit)
     names = ("output", over.name, "simulated", "standard error", "predicted", "std")
@@ -276,7 +276,7 @@ def scalars(
     values = design.x[drawn, apart] if apart is not None else np.zeros(len(drawn))
     across = min(3, len(shown))
     down = -(-len(shown) // across)
-    plot = layout(height=110 + 290 * down, annotations=[], meta={"min_width": 270 * across})
+    plot = layout(height=110 + 290 * down, annotations=[], meta={"min_width": 300 * across})
     plot["margin"]["t"] = 70
     between = 0.17 if down > 1 else 0.0
     high = (1 - between * (down - 1)) / down
@@ -286,7 +286,7 @@ def scalars(
     texts = design.labels()
     for p, output in enumerate(shown):
         k, (row, column) = suffix(p + 1), divmod(p, across)
-        left, top = column / across + (0.05 if column else 0), 1 - row * (high + between)
+        left, top = column / across + (0.075 if column else 0), 1 - row * (high + between)
         domain = [left, (column + 1) / across - 0.012]
         known = output.mean[drawn][np.isfinite(output.mean[drawn])]
         plot[f"xaxis{k}"] = scale.axis(domain=domain, anchor=f"y{k}")

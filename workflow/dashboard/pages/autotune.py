@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from workflow.dashboard.page import Block, Choice, FigureBlock, Page, TextBlock, varied
+from workflow.plots import settings
 from workflow.run import Run
-
-
-def settings(run: Run) -> list[str]:
-    """Inputs that the campaign varies and that belong to the method rather than to the physics."""
-    names = varied(run)
-    return [p.name for p in run.campaign.simulator.inputs if p.setting and p.name in names]
 
 
 def shown(run: Run) -> bool:
@@ -22,7 +17,7 @@ def blocks(run: Run) -> list[Block]:
     record, simulator = run.record, run.campaign.simulator
     if not record.done and not record.failed:
         return [TextBlock("Nothing yet", "No trial has ended yet; what became of them is shown here.")]
-    chosen, names = settings(run), varied(run)
+    chosen, names = [p.name for p in settings(run)], varied(run)
     tried: list[Choice] = [*chosen]
     found: list[Block] = []
     others = [n for n in names if n not in chosen] + chosen
@@ -35,7 +30,7 @@ def blocks(run: Run) -> list[Block]:
     if outputs and record.done:
         found.append(FigureBlock("quality", choices={"output": outputs, "setting": tried}))
     steps = getattr(simulator, simulator.length, None)
-    step = any(p.setting == "time step" and p.name in chosen for p in simulator.inputs)
+    step = any(p.setting == "time step" for p in settings(run))
     if step and isinstance(steps, (int, float)) and record.done:
         found.append(FigureBlock("gain"))
     return found

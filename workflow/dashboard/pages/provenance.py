@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,12 +153,16 @@ def _where(run: Run) -> TableBlock:
 
 def _controllers(run: Run) -> TableBlock:
     rows = [
-        (k + 1, e.get("host", ""), e.get("workers", ""), "resumed" if e.get("resumed") else "first", e["t"])
+        (
+            k + 1,
+            e.get("host", ""),
+            e.get("workers", ""),
+            "went on" if e.get("resumed") else "began",
+            time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(e["t"])),
+        )
         for k, e in enumerate(run.record.run_started)
     ]
-    return TableBlock(
-        "Controllers that held it", ("", "host", "workers", "how", "began (epoch s)"), rows, (0, 2, 4)
-    )
+    return TableBlock("Controllers that held it", ("", "host", "workers", "what it did", "when"), rows, (2,))
 
 
 def _commands(run: Run) -> str:
