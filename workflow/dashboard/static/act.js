@@ -1,10 +1,10 @@
-// Asking a run to do something: what it will mean, the confirmation, the request, and its outcome.
+// Asking a run to do something: what it will mean, the confirmation, and the request.
 import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
 import { api, post, runPath } from "./api.js";
-import { counted, number } from "./format.js";
-import { toast } from "./toast.js";
+import { remember, sentence } from "./asked.js";
+import { counted } from "./format.js";
 
-/** How a verb is asked for, confirmed and spoken of. */
+/** How a verb is asked for, and what its dialog still asks. */
 const VERBS = {
   pause: { title: "Pause the run", button: "Pause" },
   resume: { title: "Go on with the run", button: "Resume" },
@@ -52,141 +52,92 @@ export function consequence(run, verb, given) {
 }
 
 function Confirm({ run, verb, given, close }) {
-  const { title, button, danger, fields = {} } = VERBS[verb] ?? { title: verb, button: verb };
+  const { title, button, danger, fields = {} } = VERBS[verb];
   const [chosen, setChosen] = useState({ ...fields, ...given });
-  const [meaning, setMeaning] = useState(null);
-  const [trouble, setTrouble] = useState(null);
+  const complete = Object.values(chosen).every((value) => value !== null);
+  const [meaning, trouble] = useMeaning(run, verb, chosen, complete);
+  const [refused, setRefused] = useState(null);
   const [busy, setBusy] = useState(false);
-  const first = useRef(true);
-  const complete = Object.values(chosen).every((value) => value !== null && value !== "");
-
-  useEffect(() => {
-    if (!complete) return setMeaning(null);
-    let late = false;
-    const timer = setTimeout(
-      async () => {
-        try {
-          const answer = await consequence(run, verb, chosen);
-          if (!late) (setMeaning(answer), setTrouble(null));
-        } catch (error) {
-          if (!late) (setMeaning(null), setTrouble(error));
-        }
-      },
-      first.current ? 0 : TYPING,
-    );
-    first.current = false;
-    return () => {
-      late = true;
-      clearTimeout(timer);
-    };
-  }, [JSON.stringify(chosen)]);
-
+  const change = (name, value) => setChosen({ ...chosen, [name]: value });
   const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
     try {
       const { asked } = await post(runPath(run, "actions"), { verb, arguments: chosen });
-      pending.set(asked, { run, title });
-      toast(`Asked: ${title.toLowerCase()}. The run answers within a second or two.`);
+      remember(asked, run, title);
       close(true);
     } catch (error) {
+      setRefused(error);
       setBusy(false);
-      setTrouble(error);
     }
   };
-
-  const change = (name, value) => {
-    setMeaning(null);
-    setChosen({ ...chosen, [name]: value });
-  };
-  return html`<form method="dialog" onSubmit=${submit}>
+  return html`<form onSubmit=${submit}>
     <h2 id="confirm-title">${title}</h2>
     <p class="soft run-name">${run}</p>
-    ${
-      "simulations" in fields &&
-      html`<${Budget} run=${run} value=${chosen.simulations}
-      change=${(value) => change("simulations", value)} />`
-    }
-    ${
-      "now" in fields &&
-      html`<label class="check"><input type="checkbox" checked=${chosen.now}
-      onChange=${(event) => change("now", event.target.checked)} />
-      Stop at once: do not wait for the tasks that are running</label>`
-    }
+    ${"simulations" in fields && html`<${Budget} run=${run} value=${chosen.simulations} change=${change} />`}
+    ${"now" in fields && html`<${Now} value=${chosen.now} change=${change} />`}
     <div class="meaning" aria-live="polite">
-      ${
-        trouble
-          ? html`<p class="bad">${trouble.words} ${trouble.do}</p>`
-          : meaning
-            ? html`<p>${meaning.possible ? sentence(meaning.words) : sentence(meaning.why_not)}</p>`
-            : html`<p class="soft">${complete ? "Looking at what this means" : "Say how many."}</p>`
-      }
+      <${Meaning} of=${meaning} trouble=${refused ?? trouble} complete=${complete} />
     </div>
     <div class="buttons">
       <button type="button" onClick=${() => close(false)}>Cancel</button>
-      <button type="submit" class=${danger ? "danger" : "primary"}
-        disabled=${busy || !meaning?.possible}>${busy ? "Asking" : button}</button>
+      <button type="submit" class=${danger ? "danger" : "primary"} disabled=${busy || !meaning?.possible}>
+        ${busy ? "Asking" : button}
+      </button>
     </div>
   </form>`;
+}
+
+/** What the action would do, asked for again whenever its arguments change: [meaning, trouble]. */
+function useMeaning(run, verb, chosen, complete) {
+  const [state, setState] = useState([null, null]);
+  const first = useRef(true);
+  useEffect(() => {
+    setState([null, null]);
+    if (!complete) return;
+    let over = false;
+    const ask = () =>
+      consequence(run, verb, chosen).then(
+        (meaning) => over || setState([meaning, null]),
+        (error) => over || setState([null, error]),
+      );
+    const timer = setTimeout(ask, first.current ? 0 : TYPING);
+    first.current = false;
+    return () => {
+      over = true;
+      clearTimeout(timer);
+    };
+  }, [JSON.stringify(chosen)]);
+  return state;
+}
+
+function Meaning({ of, trouble, complete }) {
+  if (trouble) return html`<p class="bad">${trouble.words} ${trouble.do}</p>`;
+  if (of) return html`<p>${sentence(of.possible ? of.words : of.why_not)}</p>`;
+  return html`<p class="soft">${complete ? "Looking at what this means" : "Say how many."}</p>`;
+}
+
+function Now({ value, change }) {
+  return html`<label class="check">
+    <input type="checkbox" checked=${value} onChange=${({ target }) => change("now", target.checked)} />
+    At once: do not wait for the tasks that are running
+  </label>`;
 }
 
 function Budget({ run, value, change }) {
   const [now, setNow] = useState(null);
   useEffect(() => {
-    api(runPath(run)).then(
-      ({ budget }) => {
-        const simulations = typeof budget === "number" ? budget : budget?.simulations;
-        setNow(simulations ?? null);
-        change(simulations ?? null);
-      },
-      () => {},
-    );
+    api(runPath(run, "snapshot")).then(({ summary }) => {
+      const { total } = summary.status.simulations;
+      setNow(total);
+      change("simulations", total);
+    }, () => {}); // without it the number has to be typed
   }, []);
-  return html`<label class="field">Simulations in all
-    <input type="number" min="1" step="1" required value=${value ?? ""} autofocus
-      onInput=${({ target }) => change(target.value === "" ? null : Math.round(Number(target.value)))} />
-    <span class="soft">${now ? `now ${counted(now, "simulation")}` : ""}</span></label>`;
+  const typed = ({ target: { value: text } }) =>
+    change("simulations", text === "" ? null : Math.round(Number(text)));
+  return html`<label class="field">
+    Simulations in all
+    <input type="number" min="1" step="1" required autofocus value=${value ?? ""} onInput=${typed} />
+    <span class="soft">${now !== null && `now ${counted(now, "simulation")}`}</span>
+  </label>`;
 }
-
-const sentence = (words) =>
-  words ? `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}` : "";
-
-const pending = new Map(); // id of a request -> {run, title}
-
-/**
- * Says what became of the requests of this tab.
- * @param {string} run
- * @param {object[]} actions the last actions of the run, as its live summary has them
- */
-export function outcomes(run, actions = []) {
-  for (const action of actions) {
-    const request = pending.get(action.request);
-    if (request?.run !== run) continue;
-    pending.delete(action.request);
-    const done = action.outcome === "done";
-    toast(
-      `${request.title}: ${done ? "done" : "refused"}. ${sentence(action.words)}`,
-      done ? "good" : "bad",
-    );
-  }
-}
-
-/** An action in a few words: "budget to 500 simulations". */
-export function actionWords({ verb, arguments: given = {} }) {
-  if (verb === "budget") return `budget to ${counted(given.simulations, "simulation")}`;
-  if (verb === "stop") return given.now ? "stop at once" : "stop";
-  if (verb === "promote") return `use model v${given.model}`;
-  if (verb === "kill") return `stop task ${listed(given.tasks)}`;
-  if (verb === "retry")
-    return given.reason
-      ? `retry what failed with "${given.reason}"`
-      : `retry ${counted(given.simulations?.length ?? 0, "simulation")}`;
-  if (verb === "simulate")
-    return `simulate ${Object.entries(given.inputs ?? {})
-      .map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value}`)
-      .join(", ")}`;
-  return verb;
-}
-
-const listed = (items = []) =>
-  items.slice(0, 5).join(", ") + (items.length > 5 ? ` and ${items.length - 5} more` : "");

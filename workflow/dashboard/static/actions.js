@@ -1,6 +1,7 @@
 // The menu of what can be done with a run, here and on the command line.
 import { html, useRef, useState } from "./lib/preact.js";
 import { act, consequence } from "./act.js";
+import { quoted } from "./links.js";
 import { Command } from "./ui.js";
 
 const CHOICES = [
@@ -37,31 +38,33 @@ export function Actions({ run, about, status, paused }) {
     menu.current.hidePopover();
     act(run, verb).then(() => button.current?.focus());
   };
-  const folder = quoted(about.folder);
-  return html`<button type="button" ref=${button} popovertarget="actions" class="actions-button">
-      Actions <span aria-hidden="true">▾</span></button>
+  return html`
+    <button type="button" ref=${button} popovertarget="actions" class="actions-button">
+      Actions <span aria-hidden="true">▾</span>
+    </button>
     <div id="actions" popover="auto" ref=${menu} class="menu" onToggle=${opened}>
-      ${
-        about.read_only
-          ? html`<p class="soft">Started with <code>--read-only</code>: it only shows.</p>`
-          : html`<ul>${shown.map(([verb, name, meaning]) => {
-              const no = possible[verb]?.possible === false ? possible[verb].why_not : "";
-              return html`<li key=${verb}><button type="button" disabled=${Boolean(no)} onClick=${() => choose(verb)}>
-            ${name}<small>${no || meaning}</small></button></li>`;
-            })}</ul>`
-      }
-      <div class="commands"><p class="soft">On the command line</p>
-        ${
-          status &&
-          ENDED.includes(status.state) &&
-          html`<${Command} label="go on with it"
-          text=${`mlaround resume ${folder}`} />`
-        }
-        <${Command} label="how it is" text=${`mlaround status ${folder}`} />
-        <${Command} label="a page to keep" text=${`mlaround report ${folder}`} />
-      </div>
+      ${about.read_only
+        ? html`<p class="soft">Started with <code>--read-only</code>: it only shows.</p>`
+        : html`<ul>${shown.map((choice) => item(choice, possible, choose))}</ul>`}
+      <${Typed} folder=${quoted(about.folder)} ended=${ENDED.includes(status?.state)} />
     </div>`;
 }
 
-/** A path as a shell takes it. */
-const quoted = (path) => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+function item([verb, name, meaning], possible, choose) {
+  const no = possible[verb]?.possible === false ? possible[verb].why_not : "";
+  return html`<li key=${verb}>
+    <button type="button" disabled=${Boolean(no)} onClick=${() => choose(verb)}>
+      ${name}<small>${no || meaning}</small>
+    </button>
+  </li>`;
+}
+
+/** What can be typed instead, or besides. */
+function Typed({ folder, ended }) {
+  return html`<div class="commands">
+    <p class="soft">On the command line</p>
+    ${ended && html`<${Command} label="go on with it" text=${`mlaround resume ${folder}`} />`}
+    <${Command} label="how it is" text=${`mlaround status ${folder}`} />
+    <${Command} label="a page to keep" text=${`mlaround report ${folder}`} />
+  </div>`;
+}

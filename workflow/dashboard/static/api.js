@@ -1,4 +1,4 @@
-// Requests to the dashboard's server. All addresses are relative to the document: it may stand under a prefix.
+// Requests to the server. All addresses are relative to the document, which may stand under a prefix.
 import { setClock } from "./format.js";
 
 /** An answer that is an error: `words` say what is wrong, `do` what to do; `status` 0 means no answer. */

@@ -1,8 +1,8 @@
 // The shell: which page, its navigation and header, and what is shown when the server does not answer.
 import { html, render, useCallback, useEffect, useErrorBoundary, useRef, useState } from "./lib/preact.js";
 import { api, ApiError, runPath } from "./api.js";
-import { outcomes } from "./act.js";
-import { Gone } from "./gone.js";
+import { outcomes } from "./asked.js";
+import { Gone, Lost } from "./gone.js";
 import { Header } from "./header.js";
 import { Keys } from "./keys.js";
 import { address, route } from "./links.js";
@@ -38,7 +38,7 @@ function App() {
   const trouble = error ?? (live?.seq < 0 ? live.error : null);
   let content = null;
   if (trouble && !(about && trouble.status === 0)) {
-    content = html`<${Gone} error=${trouble} run=${at.run} root=${about?.folder} retry=${retry} />`;
+    content = html`<${Gone} error=${trouble} run=${at.run} retry=${retry} />`;
   } else if (!at.run) content = html`<${Lazy} key="campaigns" script="campaigns" at=${at} go=${go} />`;
   else if (about && !page) {
     content = html`<${Trouble} error=${new ApiError(
@@ -54,7 +54,7 @@ function App() {
     <${Navigation} at=${at} pages=${pages} open=${menu} close=${() => setMenu(false)} about=${about} />
     <div class="column">
       <${Header} at=${at} title=${title} about=${about} live=${live} openMenu=${() => setMenu(true)} />
-      ${about && live && html`<${Gone} live=${live} folder=${about.folder} />`}
+      ${about && live && html`<${Lost} live=${live} folder=${about.folder} />`}
       <main id="main" tabindex="-1" aria-label=${title || at.run}>${content ?? html`<${Loading} />`}</main>
     </div>
     <${Keys} at=${at} pages=${pages} />`;

@@ -29,19 +29,19 @@ function polygon(path, corners) {
  *
  * `series`: [{name, colour (0-5, of `colours().series`), line (default true), dash, steps, fill, shape
  * ("circle" | "diamond", none without), hollow, text (value -> text)}], in the order of `data` after its x.
- * `x`, `y`: {label with its unit, unit, text (value -> text), log, whole (numbers), from and to (ends that the
- * axis has at least), room (share of it left beyond the data)}. `level`: {at, text}, a line across.
+ * `x`, `y`: {label with its unit, unit, text (value -> text), log, whole (numbers), from and to (ends that
+ * the axis has at least), room (share of it left beyond the data)}. `level`: {at, text}, a line across.
  * `head`, `rows`: what "View as table" and the CSV file hold; `name` of the files; `label` says what is
  * seen, now, to those who cannot see it.
  */
-export function Chart({ name, label, data, series, x, y, level, height = 240, head, rows, tools }) {
+export function Chart({ name, label, data, series, x, y, level, height = 240, head, rows }) {
   const place = useRef(null);
   const plot = useRef(null);
   const readout = useRef(null);
   const [themes, setThemes] = useState(0);
   const latest = useRef(null);
   latest.current = { x, y, level };
-  const points = data[0].length;
+  const seen = `${label} ${counted(data[0].length, "point")}.`;
   const form = JSON.stringify([name, series, x.label, y.label, y.log, height, themes]);
 
   useEffect(() => onTheme(() => setThemes((k) => k + 1)), []);
@@ -52,15 +52,10 @@ export function Chart({ name, label, data, series, x, y, level, height = 240, he
       place.current,
     );
     plot.current = made;
-    const watch = new ResizeObserver(
-      ([
-        {
-          contentRect: { width },
-        },
-      ]) => {
-        if (width && Math.abs(width - made.width) >= 1) made.setSize({ width: Math.floor(width), height });
-      },
-    );
+    const watch = new ResizeObserver(([entry]) => {
+      const width = Math.floor(entry.contentRect.width);
+      if (width && width !== made.width) made.setSize({ width, height });
+    });
     watch.observe(place.current);
     return () => {
       watch.disconnect();
@@ -71,15 +66,18 @@ export function Chart({ name, label, data, series, x, y, level, height = 240, he
     plot.current?.setData(data);
   }, [data]);
 
+  const save = () => picture(plot.current, name, label, series);
   return html`<div class="chart">
-    <div ref=${place} class="chart-place" role="img" aria-label=${`${label} ${counted(points, "point")}.`}></div>
-    <ul class="legend" aria-hidden="true">${series.map(
-      (one) => html`<li key=${one.name}><${Swatch} of=${one} />
-      ${one.name}</li>`,
-    )}<li class="soft" ref=${readout}></li></ul>
-    <div class="chart-tools"><${TableToggle} head=${head} rows=${rows} name=${name} />
-      <button type="button" class="small" onClick=${() => picture(plot.current, name, label, series)}>PNG</button>
-      ${tools}</div></div>`;
+    <div ref=${place} class="chart-place" role="img" aria-label=${seen}></div>
+    <ul class="legend" aria-hidden="true">
+      ${series.map((one) => html`<li key=${one.name}><${Swatch} of=${one} /> ${one.name}</li>`)}
+      <li class="soft" ref=${readout}></li>
+    </ul>
+    <div class="chart-tools">
+      <${TableToggle} head=${head} rows=${rows} name=${name} />
+      <button type="button" class="small" onClick=${save}>PNG</button>
+    </div>
+  </div>`;
 }
 
 function options(width, height, series, latest, readout) {
@@ -174,18 +172,15 @@ function read(plot, series, x) {
 }
 
 /** A line and a mark as the plot has them. */
-function Swatch({ of }) {
-  const colour = `var(--s${of.colour + 1})`;
-  const inside = of.hollow ? "var(--page)" : colour;
+function Swatch({ of: { colour, hollow, fill, line: lined, dash, shape } }) {
+  const ink = `var(--s${colour + 1})`;
+  const mark = { fill: hollow ? "var(--page)" : ink, stroke: ink, "stroke-width": 2 };
   return html`<svg width="28" height="12" viewBox="0 0 28 12">
-    ${of.fill && html`<rect x="1" y="5" width="26" height="7" fill=${colour} opacity="0.16" />`}
-    ${of.line !== false && html`<path d="M1 5H27" stroke=${colour} stroke-width="2" stroke-dasharray=${of.dash} />`}
-    ${of.shape === "circle" && html`<circle cx="14" cy="6" r="4" fill=${inside} stroke=${colour} stroke-width="2" />`}
-    ${
-      of.shape === "diamond" &&
-      html`<path d="M14 1L19 6L14 11L9 6Z" fill=${inside} stroke=${colour}
-      stroke-width="2" />`
-    }</svg>`;
+    ${fill && html`<rect x="1" y="5" width="26" height="7" fill=${ink} opacity="0.16" />`}
+    ${lined !== false && html`<path d="M1 5H27" stroke=${ink} stroke-width="2" stroke-dasharray=${dash} />`}
+    ${shape === "circle" && html`<circle cx="14" cy="6" r="4" ...${mark} />`}
+    ${shape === "diamond" && html`<path d="M14 1L19 6L14 11L9 6Z" ...${mark} />`}
+  </svg>`;
 }
 
 function drawLevel(plot, level, ink) {

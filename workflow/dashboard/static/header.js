@@ -1,6 +1,7 @@
 // The line above every page: which run, how it is, how fresh this is, and what can be done.
 import { html, useEffect, useState } from "./lib/preact.js";
 import { Actions, ENDED } from "./actions.js";
+import { PATIENCE } from "./gone.js";
 import { ago, roughly } from "./format.js";
 import { StateBadge } from "./ui.js";
 
@@ -8,25 +9,27 @@ import { StateBadge } from "./ui.js";
 const STALLED = 20000;
 
 export function Header({ at, title, about, live, openMenu }) {
-  const status = live?.summary.status;
   return html`<header class="top">
-    <button type="button" class="menu-button" aria-label="Open the navigation" onClick=${openMenu}>☰</button>
-    <div class="where"><h1>${title || at.page}</h1>
-      ${at.run && html`<span class="run-name">${at.run}</span>`}</div>
-    ${
-      at.run &&
-      html`<div class="how">
-      ${status && html`<${StateBadge} state=${status.state} />`}
-      ${live && live.seq >= 0 && html`<${Fresh} live=${live} ended=${ENDED.includes(status?.state)} />`}
-      ${
-        about?.read_only &&
-        html`<span class="badge" title="This dashboard was started with --read-only">
-        read-only</span>`
-      }
-      ${about && html`<${Actions} run=${at.run} about=${about} status=${status} paused=${live?.summary.paused} />`}
-    </div>`
-    }
+    <button type="button" class="menu-button" aria-label="Open the navigation" onClick=${openMenu}>
+      ☰
+    </button>
+    <div class="where">
+      <h1>${title || at.page}</h1>
+      ${at.run && html`<span class="run-name">${at.run}</span>`}
+    </div>
+    ${about && html`<${How} run=${at.run} about=${about} live=${live} />`}
   </header>`;
+}
+
+function How({ run, about, live }) {
+  const { status, paused } = live?.summary ?? {};
+  const hint = "This dashboard was started with --read-only.";
+  return html`<div class="how">
+    ${status && html`<${StateBadge} state=${status.state} />`}
+    ${live?.seq >= 0 && html`<${Fresh} live=${live} ended=${ENDED.includes(status?.state)} />`}
+    ${about.read_only && html`<span class="badge" title=${hint}>read-only</span>`}
+    <${Actions} run=${run} about=${about} status=${status} paused=${paused} />
+  </div>`;
 }
 
 /** How old what is shown is. */
@@ -39,18 +42,21 @@ function Fresh({ live, ended }) {
   const now = performance.now();
   const silent = now - live.heard;
   const polling = live.connection === "polling";
+  const lost = live.connection === "lost";
   let [tone, symbol, words] = [
     "good",
-    polling ? "◌" : "●",
+    live.connection === "live" ? "●" : "◌",
     `updated ${age((now - live.updated) / 1000)} ago`,
   ];
-  if (live.connection === "lost" || silent > STALLED) {
+  if (silent > (lost ? PATIENCE : STALLED)) {
     [tone, symbol, words] = ["bad", "✕", `stalled ${roughly(silent / 1000)}`];
   } else if (ended) words = `last event ${ago(live.eventTime)}`;
   const title = polling
     ? "Something between this page and the server holds the live stream back: it asks every 2 s instead."
     : "The age of what is shown. Changes come as they happen.";
-  return html`<span class="fresh ${tone}" title=${title}><span aria-hidden="true">${symbol}</span> ${words}</span>`;
+  return html`<span class="fresh ${tone}" title=${title}>
+    <span aria-hidden="true">${symbol}</span> ${words}
+  </span>`;
 }
 
 const age = (seconds) => (seconds < 1 ? `${seconds.toFixed(1)} s` : roughly(seconds));

@@ -17,3 +17,8 @@ export function address(run, page = "overview", query = {}) {
   const search = new URLSearchParams(query).toString();
   return `#/${run ? `${encodeURIComponent(run)}/${page}` : ""}${search ? `?${search}` : ""}`;
 }
+
+/** A path as a shell takes it. */
+export function quoted(path) {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

@@ -15,30 +15,30 @@ export function Navigation({ at, pages, open, close, about }) {
     addEventListener("keydown", key);
     return () => removeEventListener("keydown", key);
   }, [open]);
-  const link = (href, text, current, key) => html`<li key=${key}><a href=${href}
-    aria-current=${current ? "page" : undefined} onClick=${close}>${text}</a></li>`;
+  const link = (href, text, current) => html`<li key=${href}>
+    <a href=${href} aria-current=${current ? "page" : undefined} onClick=${close}>${text}</a>
+  </li>`;
+  const ofRun = () => html`<p class="run-name" title=${about?.folder}>${at.run}</p>
+    <ul>${pages.map(({ name, title }) => link(address(at.run, name), title, name === at.page))}</ul>`;
   return html`<div class="shade" hidden=${!open} onClick=${close}></div>
     <nav ref=${place} class=${open ? "side open" : "side"} aria-label="Pages">
-      <a class="brand" href="#/" onClick=${close}><img src="static/favicon.svg" alt="" width="24" height="24" />
-        mlaround</a>
+      <a class="brand" href="#/" onClick=${close}>
+        <img src="static/favicon.svg" alt="" width="24" height="24" /> mlaround
+      </a>
       <ul>${link("#/", "Campaigns", !at.run)}</ul>
-      ${
-        at.run &&
-        html`<p class="run-name" title=${about?.folder}>${at.run}</p>
-        <ul>${pages.map(({ name, title }) => link(address(at.run, name), title, name === at.page, name))}</ul>`
-      }
+      ${at.run && ofRun()}
       <${Theme} />
     </nav>`;
 }
 
 function Theme() {
   const [chosen, setChosen] = useState(theme);
-  return html`<fieldset class="theme"><legend>Theme</legend>
-    ${THEMES.map(
-      (name) => html`<label key=${name} class=${chosen === name ? "chosen" : ""}>
-      <input type="radio" name="theme" checked=${chosen === name} onChange=${() => {
-        setTheme(name);
-        setChosen(name);
-      }} />${name}</label>`,
-    )}</fieldset>`;
+  const choose = (name) => {
+    setTheme(name);
+    setChosen(name);
+  };
+  const choice = (name) => html`<label key=${name} class=${chosen === name ? "chosen" : ""}>
+    <input type="radio" name="theme" checked=${chosen === name} onChange=${() => choose(name)} />${name}
+  </label>`;
+  return html`<fieldset class="theme"><legend>Theme</legend>${THEMES.map(choice)}</fieldset>`;
 }

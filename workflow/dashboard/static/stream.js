@@ -59,6 +59,7 @@ export class Stream {
         signal: mine.signal,
         cache: "no-store",
       });
+      if (answer.status === 400) this.#beginAnew();
       if (answer.status === 404) await this.#dropMissing(mine.signal);
       if (!answer.ok) throw refusal(answer);
       const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -100,8 +101,14 @@ export class Stream {
 
   #pass(message) {
     if (!this.positions.has(message.run)) return;
-    if (message.to !== undefined) this.positions.set(message.run, message.to);
+    if (message.resync) this.positions.delete(message.run); // until somebody has a snapshot and follows anew
+    else this.positions.set(message.run, message.to);
     this.deliver(message);
+  }
+
+  /** The server has no such states: it is another one than before. */
+  #beginAnew() {
+    for (const run of [...this.positions.keys()]) this.#pass({ run, resync: true });
   }
 
   /** One run that is not there any more would keep all others from being followed. */
@@ -131,6 +138,7 @@ export class Stream {
     this.polling = setTimeout(() => this.#poll(), POLL);
     try {
       const answer = await fetch(this.#address("changes", "after"), { cache: "no-store" });
+      if (answer.status === 400) this.#beginAnew();
       if (answer.status === 404) await this.#dropMissing();
       if (!answer.ok) throw refusal(answer);
       const { messages } = await answer.json();

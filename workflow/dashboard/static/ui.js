@@ -4,8 +4,10 @@ import { number, unit } from "./format.js";
 import { STATES } from "./theme.js";
 
 export { api, ApiError, post, runPath } from "./api.js";
-export { act, actionWords, consequence } from "./act.js";
-export { ago, bytes, clock, counted, factor, now, number, percent, roughly, seconds, unit } from "./format.js";
+export { act, consequence } from "./act.js";
+export { actionWords } from "./asked.js";
+export { ago, bytes, clock, counted, factor, now, number } from "./format.js";
+export { percent, roughly, seconds, unit } from "./format.js";
 export { address } from "./links.js";
 export { colours, onTheme, STATES, useTheme } from "./theme.js";
 export { toast } from "./toast.js";
@@ -16,10 +18,15 @@ const ROWS_SHOWN = 500;
 let ids = 0;
 const useId = (name) => useMemo(() => `${name}-${++ids}`, []);
 
-/** One number that matters, with what it is and a remark. `state`: "", "good", "bad" or "warn". */
+/**
+ * One number that matters, with what it is and a remark. `state`: "", "good", "bad" or "warn"; `href` is
+ * where the whole tile leads. Tiles stand in a `<dl class="tiles">`.
+ */
 export function Tile({ label, value, note, state = "", href }) {
-  const inside = html`<dt>${label}</dt><dd>${value}${note && html`<small>${note}</small>`}</dd>`;
-  return html`<div class="tile ${state}">${href ? html`<a href=${href}>${inside}</a>` : inside}</div>`;
+  return html`<div class="tile ${state}">
+    <dt>${label}</dt>
+    <dd>${href ? html`<a href=${href}>${value}</a>` : value}${note && html`<small>${note}</small>`}</dd>
+  </div>`;
 }
 
 const RUN_STATES = {
@@ -46,55 +53,61 @@ export function StateBadge({ state }) {
  * `onSort` takes the next one. `onRow` takes a row and its index when it is clicked.
  */
 export function DataTable({ caption, columns, rows, onRow, sort, onSort, empty = "Nothing to show." }) {
-  const sorted = (sort ?? "").replace(/^-/, "");
-  const head = (column) => {
-    const key = column.key ?? column.name;
-    const name = unit(column.name, column.unit);
-    const order = sorted !== key ? undefined : sort.startsWith("-") ? "descending" : "ascending";
-    const arrow =
-      onSort &&
-      html`<span aria-hidden="true" class="arrow">
-      ${{ ascending: "▲", descending: "▼" }[order]}</span>`;
-    return html`<th scope="col" class=${column.number ? "n" : ""} aria-sort=${order}>
-      ${
-        onSort && column.sortable !== false
-          ? html`<button type="button" class="plain"
-        onClick=${() => onSort(order === "descending" ? key : `-${key}`)}>
-        ${column.number && arrow}${name}${!column.number && arrow}</button>`
-          : name
-      }</th>`;
+  const line = (row, index) => {
+    const pick = onRow && (() => onRow(row, index));
+    return html`<tr class=${pick ? "pick" : ""} onClick=${pick}>
+      ${row.map((value, k) => cell(value, columns[k], k === 0 && pick))}
+    </tr>`;
   };
-  const cell = (value, k, row, index) => {
-    const shown = columns[k]?.number && typeof value === "number" ? number(value) : (value ?? "–");
-    const content =
-      onRow && k === 0
-        ? html`<button type="button" class="plain" onClick=${(event) => {
-            event.stopPropagation();
-            onRow(row, index);
-          }}>${shown}</button>`
-        : shown;
-    return html`<td class=${columns[k]?.number ? "n" : ""}>${content}</td>`;
-  };
+  const none = html`<tr><td colspan=${columns.length} class="soft">${empty}</td></tr>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
-    <table class="data"><caption>${caption}</caption>
-      <thead><tr>${columns.map(head)}</tr></thead>
-      <tbody>${
-        rows.length
-          ? rows.map(
-              (row, index) => html`<tr class=${onRow ? "pick" : ""}
-        onClick=${onRow && (() => onRow(row, index))}>${row.map((value, k) => cell(value, k, row, index))}</tr>`,
-            )
-          : html`<tr><td colspan=${columns.length} class="soft">${empty}</td></tr>`
-      }</tbody></table></div>`;
+    <table class="data">
+      <caption>${caption}</caption>
+      <thead><tr>${columns.map((column) => head(column, sort, onSort))}</tr></thead>
+      <tbody>${rows.length ? rows.map(line) : none}</tbody>
+    </table>
+  </div>`;
+}
+
+const ARROWS = { ascending: "▲", descending: "▼" };
+
+function head(column, sort, onSort) {
+  const key = column.key ?? column.name;
+  const name = unit(column.name, column.unit);
+  const align = column.number ? "n" : "";
+  if (!onSort) return html`<th scope="col" class=${align}>${name}</th>`;
+  const order = sort === key ? "ascending" : sort === `-${key}` ? "descending" : undefined;
+  const arrow = html`<span aria-hidden="true" class="arrow">${ARROWS[order]}</span>`;
+  const next = () => onSort(order === "descending" ? key : `-${key}`);
+  return html`<th scope="col" class=${align} aria-sort=${order}>
+    <button type="button" class="plain" onClick=${next}>
+      ${column.number && arrow}${name}${!column.number && arrow}
+    </button>
+  </th>`;
+}
+
+/** A cell; the first one of a row that can be picked is a button, for keyboards. */
+function cell(value, column, pick) {
+  const shown = column?.number && typeof value === "number" ? number(value) : (value ?? "–");
+  const picked = (event) => {
+    event.stopPropagation();
+    pick();
+  };
+  return html`<td class=${column?.number ? "n" : ""}>
+    ${pick ? html`<button type="button" class="plain" onClick=${picked}>${shown}</button>` : shown}
+  </td>`;
 }
 
 /** A part of a page with a title, one line about it, and what can be done with it. */
 export function Panel({ title, summary, actions, children, className = "" }) {
   const id = useId("panel");
   return html`<section class="panel ${className}" aria-labelledby=${id}>
-    <header><div><h2 id=${id}>${title}</h2>${summary && html`<p class="soft">${summary}</p>`}</div>
-      ${actions && html`<div class="panel-actions">${actions}</div>`}</header>
-    ${children}</section>`;
+    <header>
+      <div><h2 id=${id}>${title}</h2>${summary && html`<p class="soft">${summary}</p>`}</div>
+      ${actions && html`<div class="panel-actions">${actions}</div>`}
+    </header>
+    ${children}
+  </section>`;
 }
 
 /** Where there is nothing yet: why, and what to do. */
@@ -140,16 +153,15 @@ export function TableToggle({ head, rows, name }) {
     shown.length > ROWS_SHOWN
       ? `The first ${ROWS_SHOWN} of ${number(shown.length)} rows; the CSV file has them all.`
       : `${number(shown.length)} rows`;
+  const columns = head.map((title, k) => ({ name: title, number: numbers[k] }));
+  const save = () => download(`${name}.csv`, csv(head, all()), "text/csv");
   return html`<div class="table-toggle">
     <button type="button" class="small" aria-expanded=${String(open)} onClick=${() => setOpen(!open)}>
-      ${open ? "Hide the table" : "View as table"}</button>
-    <button type="button" class="small" onClick=${() => download(`${name}.csv`, csv(head, all()), "text/csv")}>
-      CSV</button>
-    ${
-      open &&
-      html`<${DataTable} caption=${caption} rows=${shown.slice(0, ROWS_SHOWN)}
-      columns=${head.map((title, k) => ({ name: title, number: numbers[k] }))} />`
-    }</div>`;
+      ${open ? "Hide the table" : "View as table"}
+    </button>
+    <button type="button" class="small" onClick=${save}>CSV</button>
+    ${open && html`<${DataTable} caption=${caption} rows=${shown.slice(0, ROWS_SHOWN)} columns=${columns} />`}
+  </div>`;
 }
 
 /** A command to type, with a button that copies it. */

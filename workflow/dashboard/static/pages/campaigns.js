@@ -1,20 +1,9 @@
 // All runs under the dashboard's folder, looked at every 5 s.
-import { html, useEffect, useState } from "../lib/preact.js";
-import {
-  address,
-  ago,
-  api,
-  bytes,
-  Command,
-  DataTable,
-  Empty,
-  factor,
-  number,
-  percent,
-  StateBadge,
-  Trouble,
-  useStyle,
-} from "../ui.js";
+import { Gone } from "../gone.js";
+import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { quoted } from "../links.js";
+import { address, ago, api, bytes, Command, counted, DataTable, Empty, factor, number } from "../ui.js";
+import { percent, StateBadge, useStyle } from "../ui.js";
 
 useStyle("pages/campaigns.css");
 
@@ -31,12 +20,33 @@ const COLUMNS = [
 ];
 
 export default function Campaigns() {
-  const [state, setState] = useState({ list: null, error: null });
   const [sort, setSort] = useState("-updated");
+  const { list, error, look } = useRuns();
+  const trouble = error && html`<${Gone} error=${error} retry=${look} />`;
+  if (!list) return trouble ?? html`<p class="loading soft">Loading</p>`;
+  if (!list.runs.length) return html`${trouble}<${None} root=${list.root} />`;
+  const rows = sorted(list.runs, sort).map(row);
+  return html`<div class="stack campaigns">
+    ${trouble}
+    <${DataTable}
+      caption=${`${counted(rows.length, "run")} in ${list.root}`}
+      columns=${COLUMNS}
+      rows=${rows}
+      sort=${sort}
+      onSort=${setSort}
+    />
+  </div>`;
+}
+
+/** The runs as the server lists them: {list, error, look}, looked at while the page is seen. */
+function useRuns() {
+  const [state, setState] = useState({ list: null, error: null });
+  const look = useRef(null);
   useEffect(() => {
     let timer = 0;
     let over = false;
-    const look = async () => {
+    look.current = async () => {
+      clearTimeout(timer);
       if (!document.hidden) {
         try {
           const list = await api("api/runs");
@@ -45,27 +55,26 @@ export default function Campaigns() {
           if (!over) setState((old) => ({ ...old, error }));
         }
       }
-      if (!over) timer = setTimeout(look, EVERY);
+      clearTimeout(timer);
+      if (!over) timer = setTimeout(look.current, EVERY);
     };
-    look();
-    document.addEventListener("visibilitychange", look);
+    look.current();
+    document.addEventListener("visibilitychange", look.current);
     return () => {
       over = true;
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", look);
+      document.removeEventListener("visibilitychange", look.current);
     };
   }, []);
-  const { list, error } = state;
-  if (!list) return error ? html`<${Trouble} error=${error} />` : html`<p class="loading soft">Loading</p>`;
-  if (!list.runs.length) {
-    return html`<${Empty}><p>No run in <code>${list.root}</code> yet. This starts one:</p>
-      <${Command} text=${`mlaround run campaign.yaml --run ${list.root}/my_first_run`} />
-      <p>It appears here by itself.</p><//>`;
-  }
-  const rows = sorted(list.runs, sort).map(row);
-  return html`<div class="stack">${error && html`<${Trouble} error=${error} />`}
-    <${DataTable} caption=${`Runs in ${list.root}`} columns=${COLUMNS} rows=${rows} sort=${sort} onSort=${setSort} />
-  </div>`;
+  return { ...state, look: () => look.current() };
+}
+
+function None({ root }) {
+  return html`<${Empty}>
+    <p>There is no run in <code class="wrap">${root}</code> yet. This starts one:</p>
+    <${Command} text=${`mlaround run campaign.yaml --run ${quoted(`${root}/first`)}`} />
+    <p>It appears here by itself.</p>
+  <//>`;
 }
 
 const share = ({ done, failed, total }) => (total ? (done + failed) / total : 0);
@@ -83,12 +92,14 @@ function sorted(runs, sort) {
 }
 
 function row(run) {
-  const name = html`<a class="wrap" href=${address(run.name)}>${run.name}</a>`;
-  if (run.error)
-    return [name, run.campaign, html`<span class="bad wrap">✕ ${run.error}</span>`, "", "", "", "", ""];
+  const name = html`<a class="wrap name" href=${address(run.name)}>${run.name}</a>`;
+  if (run.error) {
+    const words = html`<span class="bad wrap">✕ ${run.error}</span>`;
+    return [name, run.campaign, words, "", "", "", ago(run.updated), bytes(run.disk_bytes)];
+  }
   return [
     name,
-    html`<span class="wrap">${run.campaign}</span>`,
+    html`<span class="wrap name">${run.campaign}</span>`,
     html`<${StateBadge} state=${run.state} />`,
     html`<${Share} run=${run} />`,
     run.failed ? html`<span class="bad">✕ ${number(run.failed)}</span>` : "0",
@@ -99,7 +110,9 @@ function row(run) {
 }
 
 function Share({ run }) {
-  return html`<span class="share"><progress max="1" value=${share(run)}
-    aria-label=${`${percent(share(run))} of ${run.name}`}></progress>
-    <span>${number(run.done + run.failed)} of ${number(run.total)}</span></span>`;
+  return html`<span class="share">
+    <progress max="1" value=${share(run)} aria-label=${`${run.name}: simulations over`}></progress>
+    <span>${percent(share(run))}</span>
+    <span class="soft">${number(run.done + run.failed)} of ${number(run.total)}</span>
+  </span>`;
 }

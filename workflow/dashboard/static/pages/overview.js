@@ -9,7 +9,10 @@ import { Workers } from "./overview/workers.js";
 
 useStyle("pages/overview.css");
 
-export default function Overview({ run, about, live }) {
+/** A share of held-out simulations inside their 95 % interval that calls for a look at the model. */
+const LOW_COVERAGE = 0.85;
+
+export default function Overview({ run, live }) {
   const { status, alerts = [] } = live.summary;
   return html`<div class="stack overview">
     <${Alerts} run=${run} alerts=${alerts} />
@@ -20,45 +23,71 @@ export default function Overview({ run, about, live }) {
       <${Speedup} run=${run} speedup=${live.summary.speedup} origin=${live.origin} />
     </div>
     <${Workers} run=${run} live=${live} />
-    <${Happened} run=${run} about=${about} live=${live} />
+    <${Happened} live=${live} />
   </div>`;
 }
 
 function Alerts({ run, alerts }) {
   if (!alerts.length) return null;
-  return html`<ul class="alerts" aria-label="Alerts">${alerts.map(
-    ({ level, text, page, query }) => html`
-    <li key=${text} class=${level === "error" ? "bad" : "warn"}>
-      <span class="sign" aria-hidden="true">${level === "error" ? "✕" : "!"}</span>
-      <span><strong>${level === "error" ? "Error" : "Warning"}.</strong> <span class="text">${text}</span>
-      ${page && html`${" "}<a href=${address(run, page, query ?? {})}>Look at it</a>`}</span></li>`,
-  )}</ul>`;
+  return html`<ul class="alerts" aria-label="Alerts">
+    ${alerts.map((alert) => html`<${Alert} key=${alert.text} run=${run} ...${alert} />`)}
+  </ul>`;
+}
+
+function Alert({ run, level, text, page, query }) {
+  const [tone, sign, name] = level === "error" ? ["bad", "✕", "Error"] : ["warn", "!", "Warning"];
+  return html`<li class=${tone}>
+    <span class="sign" aria-hidden="true">${sign}</span>
+    <span>
+      <strong>${name}.</strong> <span class="text">${text}</span>${" "}
+      ${page && html`<a href=${address(run, page, query ?? {})}>Look at it</a>`}
+    </span>
+  </li>`;
 }
 
 function Tiles({ run, live }) {
   const { status, running = [], speedup } = live.summary;
   const { simulations, workers, model, elapsed, state } = status;
+  const { value: saved, n_lookup: lookups } = speedup?.ingredients ?? {};
   const held = model.held_out;
-  const busy = new Set(running.map(({ worker }) => worker)).size;
   const active = state === "running" || state === "paused";
+  const busy = new Set(running.map(({ worker }) => worker)).size;
+  const failed = simulations.failed ? `, ${number(simulations.failed)} failed` : "";
+  const share = workers.busy_fraction;
   return html`<dl class="tiles">
-    <${Tile} label="simulations done" value=${number(simulations.done)}
-      note=${`of ${number(simulations.total)}${simulations.failed ? `; ${number(simulations.failed)} failed` : ""}`}
-      href=${address(run, "tasks")} />
-    <${Tile} label="wall time" value=${seconds(Math.round(elapsed))} note=${
-      live.origin ? `since ${clock(live.origin)}` : ""
-    } />
-    <${Tile} label=${active ? "workers busy" : "workers"}
+    <${Tile}
+      label="simulations done"
+      value=${number(simulations.done)}
+      note=${`of ${number(simulations.total)}${failed}`}
+      href=${address(run, "tasks")}
+    />
+    <${Tile}
+      label="wall time"
+      value=${seconds(Math.round(elapsed))}
+      note=${live.origin > 0 && `since ${clock(live.origin)}`}
+    />
+    <${Tile}
+      label=${active ? "workers busy" : "workers"}
       value=${active ? `${busy} of ${workers.count}` : number(workers.count)}
-      note=${workers.busy_fraction === null ? "" : `${percent(workers.busy_fraction)} of their time in tasks`}
-      href=${address(run, "timeline")} />
-    <${Tile} label="model in use" value=${model.version === null ? "none yet" : `v${model.version}`}
-      note=${held ? html`median relative error ${percent(held.median_relative_error)}` : ""}
-      href=${address(run, "surrogate")} />
-    <${Tile} label="95 % interval covers" value=${held ? percent(held.coverage, 3) : "–"}
-      state=${held && held.coverage < 0.85 ? "warn" : ""}
-      note=${held ? `of ${counted(held.n, "held-out simulation")}` : "no model yet"} />
-    <${Tile} label="effective speedup" value=${factor(speedup.ingredients?.value)}
-      note=${speedup.ingredients?.value ? `at ${number(speedup.ingredients.n_lookup)} lookups` : "no model yet"} />
+      note=${share !== null && `${percent(share)} of their time in tasks`}
+      href=${address(run, "timeline")}
+    />
+    <${Tile}
+      label="model in use"
+      value=${model.version === null ? "none yet" : `v${model.version}`}
+      note=${held && `median relative error ${percent(held.median_relative_error)}`}
+      href=${address(run, "surrogate")}
+    />
+    <${Tile}
+      label="95 % interval covers"
+      value=${held ? percent(held.coverage, 3) : "–"}
+      note=${held ? `of ${counted(held.n, "held-out simulation")}` : "no model yet"}
+      state=${held && held.coverage < LOW_COVERAGE ? "warn" : ""}
+    />
+    <${Tile}
+      label="effective speedup"
+      value=${factor(saved)}
+      note=${saved ? `at ${number(lookups)} lookups` : "no model yet"}
+    />
   </dl>`;
 }

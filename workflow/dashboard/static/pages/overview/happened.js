@@ -1,6 +1,6 @@
 // What happened lately, in words: what users asked for, and what the run did.
-import { actionWords, clock, counted, Panel, percent, seconds } from "../../ui.js";
 import { html, useMemo } from "../../lib/preact.js";
+import { actionWords, clock, counted, Panel, percent, seconds } from "../../ui.js";
 
 const SHOWN = 12;
 
@@ -18,35 +18,36 @@ export function Happened({ live }) {
       ? [{ t: status.updated, symbol: "■", words: `the run is ${status.state}: ${status.reason}` }]
       : [];
   return html`<${Panel} title="Lately">
-    <ol class="happened">${[...ended, ...all].map(
-      ({ t, symbol, words, tone = "" }) => html`
-      <li key=${`${t} ${words}`}><time datetime=${new Date(1000 * t).toISOString()}>${clock(t)}</time>
-        <span aria-hidden="true" class=${tone}>${symbol}</span> <span class="wrap">${words}</span></li>`,
-    )}</ol><//>`;
+    <ol class="happened">
+      ${[...ended, ...all].map((one) => html`<${Line} key=${one.t + one.words} of=${one} />`)}
+    </ol>
+  <//>`;
 }
 
-const begun = (origin) => (origin ? [{ t: origin, symbol: "▶", words: "the run began" }] : []);
+function Line({ of: { t, symbol, words, tone = "" } }) {
+  return html`<li>
+    <time datetime=${new Date(1000 * t).toISOString()}>${clock(t)}</time>
+    <span aria-hidden="true" class=${tone}>${symbol}</span> <span class="wrap">${words}</span>
+  </li>`;
+}
+
+const begun = (origin) => (origin > 0 ? [{ t: origin, symbol: "▶", words: "the run began" }] : []);
 
 function trained(model) {
-  const error =
-    model.median_relative_error === null
-      ? ""
-      : `, off by ${percent(model.median_relative_error)} on ${counted(model.held_out, "held-out simulation")}`;
-  return {
-    t: model.t,
-    symbol: model.promoted ? "▲" : "△",
-    words: `model v${model.model} learned from ${counted(model.simulations, "simulation")} in
-      ${seconds(model.training_seconds)}${error}; ${model.promoted ? "it was taken into use" : "it was not taken"}`,
-  };
+  const error = model.median_relative_error;
+  const judged = `off by ${percent(error)} on ${counted(model.held_out, "held-out simulation")}`;
+  const parts = [
+    `model v${model.model} learned from ${counted(model.simulations, "simulation")}`,
+    `in ${seconds(model.training_seconds)}`,
+  ];
+  const verdict = model.promoted ? "it was taken into use" : "it was not taken";
+  const words = `${parts.join(" ")}${error > 0 ? `, ${judged}` : ""}; ${verdict}`;
+  return { t: model.t, symbol: model.promoted ? "▲" : "△", words };
 }
 
 function asked(action) {
   const done = action.outcome === "done";
-  return {
-    t: action.t,
-    symbol: done ? "✓" : "✕",
-    tone: done ? "good" : "bad",
-    words: `${action.user} asked for: ${actionWords(action)} (${action.via}); ${done ? "done" : "refused"}
-      ${action.words ? `: ${action.words}` : ""}`,
-  };
+  const outcome = `${done ? "done" : "refused"}${action.words ? `: ${action.words}` : ""}`;
+  const words = `${action.user} asked to ${actionWords(action)} (${action.via}), ${outcome}`;
+  return { t: action.t, symbol: done ? "✓" : "✕", tone: done ? "good" : "bad", words };
 }

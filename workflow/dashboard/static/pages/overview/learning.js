@@ -1,7 +1,7 @@
 // The active-learning curve: how wrong each model was, over what it had learned from.
 import { Chart } from "../../chart.js";
 import { html, useMemo } from "../../lib/preact.js";
-import { address, clock, counted, Empty, number, Panel, percent } from "../../ui.js";
+import { address, counted, Empty, number, Panel, percent } from "../../ui.js";
 
 const text = (value) => `${number(value)} %`;
 const TAKEN = { name: "taken into use", colour: 0, spanGaps: true, shape: "circle", text };
@@ -72,6 +72,6 @@ const row = (m) => [
   m.coverage === null ? null : 100 * m.coverage,
   m.held_out,
   m.promoted ? "yes" : "no",
-  clock(m.t),
+  new Date(1000 * m.t).toISOString(),
   m.training_seconds,
 ];

@@ -57,9 +57,9 @@ function left(state, reason, eta, more) {
   if (state === "paused") return "Nothing new starts until it is resumed.";
   if (state !== "running") return reason ? `${reason[0].toUpperCase()}${reason.slice(1)}.` : "";
   if (!eta) return more ? "The time left is not known yet." : "";
-  const [low, high] = [Math.max(0, eta.seconds - eta.spread), eta.seconds + eta.spread].map(roughly);
-  const range = low === high ? "" : ` (${low} to ${high})`;
-  return `About ${roughly(eta.seconds)} left${range}, until ${timeOfDay(eta.seconds)}.`;
+  const [low, high] = [eta.seconds - eta.spread, eta.seconds + eta.spread].map(roughly);
+  const range = eta.spread < 0.9 * eta.seconds ? `${low} to ${high}` : `up to ${high}`;
+  return `About ${roughly(eta.seconds)} left (${range}), until ${timeOfDay(eta.seconds)}.`;
 }
 
 function timeOfDay(after) {
