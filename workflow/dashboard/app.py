@@ -9,13 +9,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
-from workflow.dashboard import actions, files, overview, simulations, stream, whatif
+from workflow.dashboard import actions, figure_routes, files, overview, simulations, stream, whatif
 from workflow.dashboard.context import Context, Refusal, Runs
 from workflow.dashboard.security import Gate
 
@@ -43,24 +43,26 @@ def build(runs: Runs, *, token: str, read_only: bool = False, hosts: Sequence[st
     closing = stream.Closing()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.include_router(stream.routes(context, closing))
-    for part in (overview, simulations, whatif, actions, files):
+    for part in (overview, simulations, figure_routes, whatif, actions, files):
         app.include_router(part.routes(context))
 
     @app.get("/")
     def index() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
-    @app.get("/static/assets/{name}")
-    def asset(name: str) -> FileResponse:
-        if name not in SHARED:
-            raise HTTPException(404)
-        return FileResponse(str(package_files("workflow") / "assets" / name))
-
+    app.mount("/static/assets", _Shared(directory=str(package_files("workflow") / "assets")))
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     return Dashboard(app, context, closing, token=token, read_only=read_only, hosts=hosts)
+
+
+class _Shared(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if path not in SHARED:
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
 
 
 class Dashboard(Gate):
