@@ -60,7 +60,7 @@ export function DataTable({ caption, columns, rows, onRow, sort, onSort, empty =
     </tr>`;
   };
   const none = html`<tr><td colspan=${columns.length} class="soft">${empty}</td></tr>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label=${caption}>
     <table class="data">
       <caption>${caption}</caption>
       <thead><tr>${columns.map((column) => head(column, sort, onSort))}</tr></thead>

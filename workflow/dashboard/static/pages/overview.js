@@ -79,7 +79,7 @@ function Tiles({ run, live }) {
       href=${address(run, "surrogate")}
     />
     <${Tile}
-      label="95 % interval covers"
+      label="95 % coverage"
       value=${held ? percent(held.coverage, 3) : "–"}
       note=${held ? `of ${counted(held.n, "held-out simulation")}` : "no model yet"}
       state=${held && held.coverage < LOW_COVERAGE ? "warn" : ""}

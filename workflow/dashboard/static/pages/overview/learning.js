@@ -29,6 +29,7 @@ export function Learning({ run, models = [], training }) {
   const words = standing(models, training);
   const chart = () => html`<${Chart}
     name=${`${run}-learning`}
+    title=${`Held-out error of the models, ${run}`}
     label=${`Held-out median relative error over training simulations. ${words}`}
     data=${data}
     series=${series}

@@ -26,6 +26,7 @@ export function Speedup({ run, speedup, origin }) {
   );
   const chart = () => html`<${Chart}
     name=${`${run}-speedup`}
+    title=${`Effective speedup over time, ${run}`}
     label=${`Effective speedup over time. ${sentence}`}
     data=${data}
     series=${SERIES}

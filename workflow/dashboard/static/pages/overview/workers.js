@@ -35,6 +35,7 @@ export function Workers({ run, live }) {
   const words = busy === null ? "" : `Workers spent ${percent(busy)} of their time in tasks.`;
   const chart = () => html`<${Chart}
     name=${`${run}-running`}
+    title=${`Tasks running, ${run}`}
     label=${`Tasks running over time, ${counted(count, "worker")}. ${words}`}
     height=${168}
     data=${data}
