@@ -23,7 +23,7 @@ export function Figure({ run, block, live, query }) {
   const wide = figure?.layout.meta?.min_width > 800;
   return html`<div ref=${place} class=${`figure ${wide ? "wide" : ""}`} data-figure=${block.name}
     data-drawn=${figure?.asked ?? ""}>
-    <${Panel} title=${figure?.title ?? "Loading"} summary=${figure?.summary}>
+    <${Panel} title=${figure?.title ?? sentence(words(block.name)).slice(0, -1)} summary=${figure?.summary}>
       <${Choices} block=${block} chosen=${chosen} choose=${choose} />
       ${error && (error.status === 404 ? html`<p class="empty">${sentence(error.words)}</p>`
         : html`<${Trouble} error=${error} retry=${retry} />`)}
@@ -156,7 +156,7 @@ function Plot({ figure }) {
   const { height, meta } = figure.layout;
   const size = { height: `${height}px`, minWidth: `${meta?.min_width ?? 300}px` };
   return html`${failed && html`<${Trouble} error=${{ words: "The plotting library could not be loaded." }} />`}
-    <div class="scroll" tabindex="0" role="region" aria-label=${`Plot: ${figure.title}`}>
+    <div class="scroll" tabindex="0" role="group" aria-label=${`Plot: ${figure.title}`}>
       <div ref=${place} class="plot" role="img" aria-label=${`${figure.title}. ${figure.summary}`} style=${size}>
       </div></div>`;
 }

@@ -23,11 +23,11 @@ function Registry({ run, about, models, training }) {
   const heads = [
     ["version"], ["state"], ["simulations", "learned from"], ["held out", "that judged it"],
     ["relative error", "median, %"], ["95 % interval", "covers, %"], ["success", "within 2 errors, %"],
-    ["lookup"], ["training"], ["ready at"], [""],
+    ["lookup"], ["training"], ["ready at"], ["use it"],
   ];
   return html`<${Panel} title="Models" summary=${`${summary} The newer model is used unless held-out simulations
     show that it is worse; any other can be promoted.`.trim()}>
-    <div class="scroll" tabindex="0" role="region" aria-label="Models"><table class="data">
+    <div class="scroll" tabindex="0" role="group" aria-label="Models"><table class="data">
       <thead><tr>${heads.map(([name, note], k) => html`<th scope="col" class=${k > 1 && k < 10 ? "n" : ""}>
         ${name}${note && html`<small>${note}</small>`}</th>`)}</tr></thead>
       <tbody>${[...models].reverse().map((model) => html`<${Row} key=${model.model} run=${run} about=${about}

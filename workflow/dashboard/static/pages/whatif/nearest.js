@@ -27,7 +27,7 @@ export function Nearest({ run, about, answer, state, ask }) {
   return html`<${Panel} title=${title} summary=${html`${link(nearest.simulation)}: ${summary}`}
     actions=${!about.read_only && html`<button type="button" onClick=${ask} disabled=${waiting}>
       Simulate this point</button>`}>
-    <div class="scroll" tabindex="0" role="region" aria-label="Inputs of the nearest simulation">
+    <div class="scroll" tabindex="0" role="group" aria-label="Inputs of the nearest simulation">
     <table class="data"><thead><tr><th scope="col">input</th><th scope="col" class="n">this point</th>
       <th scope="col" class="n">${nearestLabel(answer)}</th></tr></thead>
       <tbody>${varied(about).map(({ name, unit: of }) => html`<tr key=${name}>

@@ -29,7 +29,7 @@ export function Scalars({ targets, beside, label, name }) {
   const rows = () => targets.map((target) => [target.name, target.mean, target.std,
     ...(uncertain ? [target.input_std, both(target)] : []), target.unit, observed(target)?.mean,
     observed(target)?.stderr]);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Predicted numbers">
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="Predicted numbers">
     <table class="data whatif-scalars"><thead><tr><th scope="col">output</th>
       <th scope="col" class="n">prediction</th>
       ${uncertain && html`<th scope="col" class="n">± from inputs</th><th scope="col" class="n">± both</th>`}
