@@ -66,8 +66,8 @@ class TaskTable:
             self._start.data[task], self._end.data[task] = event["started"], event["ended"]
             self._left(task)
         elif ends:
+            self._waits(event["task"])  # on which worker, and from when, the log does not say
             self._state.data[event["task"]] = TaskState.FAILED
-            self._left(event["task"])
         elif kind == "task_retried" and not record.task_finished[event["task"]]:
             self._waits(event["task"])
         elif kind in ("run_started", "run_stopped"):
