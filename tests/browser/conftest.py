@@ -27,8 +27,18 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def watch(browser: Browser) -> Iterator[Callable[..., Watched]]:
-    """Opens contexts; the test fails if a page in one complained or left this machine."""
+def serve() -> Iterator[Callable[..., Process]]:
+    """Starts dashboards that end with the test."""
+    with ExitStack() as stack:
+        yield lambda folder, *options: stack.enter_context(dashboard(folder, *options))
+
+
+@pytest.fixture
+def watch(browser: Browser, serve: object) -> Iterator[Callable[..., Watched]]:
+    """Opens contexts; the test fails if a page in one complained or left this machine.
+
+    They are closed before servers end, whose absence pages would complain about.
+    """
     opened: list[Watched] = []
 
     def start(**options: Any) -> Watched:
@@ -40,10 +50,3 @@ def watch(browser: Browser) -> Iterator[Callable[..., Watched]]:
         one.close()
     problems = [problem for one in opened for problem in one.problems()]
     assert not problems, "\n".join(problems)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Process]]:
-    """Starts dashboards that end with the test."""
-    with ExitStack() as stack:
-        yield lambda folder, *options: stack.enter_context(dashboard(folder, *options))

@@ -26,10 +26,15 @@ def show(page: Page, run: str, name: str, query: str = "") -> None:
     settled(page)
 
 
+SETTLED = """() => {
+  const waits = "[aria-busy=true], main .loading, .js-plotly-plot:not(:has(.main-svg))";
+  const waiting = ".figure:not(:has(.main-svg, .empty, .trouble))";  // one that is not seen waits to be
+  return !document.querySelector(waits) && ![...document.querySelectorAll(waiting)]
+    .some((figure) => figure.getBoundingClientRect().top < innerHeight);
+}"""
+
+
 def settled(page: Page) -> None:
-    """Wait until nothing on a page is still being fetched or drawn."""
-    page.wait_for_function(
-        """() => !document.querySelector("[aria-busy=true], main .loading")
-          && !document.querySelector(".js-plotly-plot:not(:has(.main-svg))")"""
-    )
+    """Wait until nothing that is seen of a page is still being fetched or drawn."""
+    page.wait_for_function(SETTLED)
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -75,6 +75,7 @@ function head(column, sort, onSort) {
   const key = column.key ?? column.name;
   const name = unit(column.name, column.unit);
   const align = column.number ? "n" : "";
+  if (!name) return html`<td></td>`; // no word, no heading
   if (!onSort) return html`<th scope="col" class=${align}>${name}</th>`;
   const order = sort === key ? "ascending" : sort === `-${key}` ? "descending" : undefined;
   const arrow = html`<span aria-hidden="true" class="arrow">${ARROWS[order]}</span>`;

@@ -1,0 +1,77 @@
+"""Every page in both themes, as axe-core judges it, and the dashboard without a mouse."""
+
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from painted import painted, show
+from playwright.sync_api import expect
+from replay import Replay
+from small_run import small_run
+
+
+@pytest.fixture
+def runs(tmp_path):
+    root = tmp_path / "runs"
+    shutil.copytree(small_run(), root / "wells-1")
+    replay = Replay(root / "replay", tasks=400)
+    yield root
+    replay.close()
+
+
+def violations(page):
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for one in found
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(watch, serve, runs, theme):
+    server = serve(runs)
+    page = watch(color_scheme=theme).open(server.url)
+    page.get_by_role("link", name="wells-1").wait_for()
+    found = {"campaigns": violations(page)}
+    page.get_by_role("link", name="wells-1").click()
+    painted(page)
+    names = [one["name"] for one in page.evaluate("fetch('api/runs/wells-1').then(a => a.json())")["pages"]]
+    assert len(names) >= 8
+    for name in names:
+        show(page, "wells-1", name)
+        found[name] = violations(page)
+    for name in ("overview", "tasks", "timeline"):
+        show(page, "replay", name)
+        painted(page)
+        found[f"{name}, of a run that goes on"] = violations(page)
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def tab_to(page, name, most=60):
+    """Press Tab until the focus is on what bears that name."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        element = page.evaluate_handle("document.activeElement").as_element()
+        words = element.evaluate("(e) => (e.getAttribute('aria-label') ?? e.textContent).trim()")
+        if name in words:
+            box = element.evaluate("(e) => getComputedStyle(e).outlineStyle")
+            assert box != "none", f"nobody sees that the focus is on {name!r}"
+            return element
+    raise AssertionError(f"Tab does not come to {name!r}")
+
+
+def test_a_keyboard_is_enough(watch, serve, runs):
+    page = watch().open(f"{serve(runs).url}#/wells-1/overview")
+    painted(page)
+    tab_to(page, "Skip to the content")
+    tab_to(page, "What if")
+    page.keyboard.press("Enter")
+    slider = page.get_by_role("slider", name="stiffness, slider")
+    slider.wait_for()
+    tab_to(page, "stiffness, slider")
+    before = float(slider.input_value())
+    page.keyboard.press("ArrowRight")
+    expect(slider).not_to_have_value(str(before))
+    page.keyboard.press("Shift+Tab")  # back to the number box of the same input
+    expect(page.get_by_role("spinbutton", name="stiffness")).to_be_focused()
