@@ -239,7 +239,7 @@ def test_a_figure_in_the_making_holds_no_prediction_up(copied: tuple[RunFolder, 
     def figure() -> None:
         with run.reading():
             held.set()
-            free.wait()
+            free.wait(20)
 
     thread = threading.Thread(target=figure)
     thread.start()
