@@ -45,7 +45,7 @@ def detail(run: Run, number: int) -> dict[str, Any]:
     page: dict[str, Any] = {
         "simulation": number,
         "task": task,
-        "state": STATES[table.state[number]],
+        "state": STATES[table.state(np.array([number]))[0]],
         "held_out": bool(record.held_out[number]),
         "asked": asked,
         "model": int(record.task_model[task]) or None,
@@ -197,7 +197,7 @@ def _neighbours(run: Run, table: SimulationTable, number: int) -> dict[str, Any]
     count = min(NEIGHBOURS, record.replicas - 1)
     nearest = np.argpartition(squares, count - 1)[:count]
     nearest = nearest[np.argsort(squares[nearest], kind="stable")]
-    states = [STATES[state] for state in table.state[nearest].tolist()]
+    states = [STATES[state] for state in table.state(nearest).tolist()]
     return {
         "states": {state: states.count(state) for state in STATES if state in states},
         "nearest": [

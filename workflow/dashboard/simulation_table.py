@@ -19,6 +19,10 @@ from workflow.run import Run
 from workflow.words import suggestion
 
 Numbers = NDArray[Any]
+Rows = NDArray[np.int64] | slice
+
+ALL = slice(None)
+"""Every row. Pages look at some rows alone: there may be a million."""
 
 STATES = ("waiting", "running", "done", "failed", "lost")
 """What a simulation may be in; the order is that of sorting by state."""
@@ -45,7 +49,7 @@ class Column:
         key: what queries call it.
         name, unit: as declared.
         kind: ``number``, ``whole``, ``error`` (of the column before it), ``word`` or ``flag``.
-        values: array (simulations,); NaN, or -1 for words, where there is none.
+        values: of some rows, an array; NaN, or -1 for words, where there is none.
         words: those of a column of words.
     """
 
@@ -53,7 +57,7 @@ class Column:
     name: str
     unit: str
     kind: str
-    values: Callable[[], Numbers]
+    values: Callable[[Rows], Numbers]
     words: Sequence[str] = ()
 
     @property
@@ -63,7 +67,7 @@ class Column:
 
     def plain(self, rows: Numbers) -> list[Any]:
         """The cells of some rows, as JSON has them."""
-        cells = self.values()[rows].tolist()
+        cells = self.values(rows).tolist()
         if self.kind == "word":
             return [self.words[cell] if cell >= 0 else None for cell in cells]
         return [None if cell != cell else cell for cell in cells]
@@ -104,23 +108,23 @@ class SimulationTable:
     def _fixed(self) -> list[Column]:
         record = self._record
         return [
-            Column("simulation", "simulation", "", "whole", lambda: np.arange(self.n)),
-            Column("task", "task", "", "whole", lambda: record.task),
-            Column("state", "state", "", "word", lambda: self.state, STATES),
-            Column("wall_seconds", "wall time", "s", "number", lambda: record.wall_seconds),
-            Column("worker", "worker", "", "word", lambda: self._workers[0], self._workers[1]),
-            Column("held_out", "held out", "", "flag", lambda: record.held_out),
-            Column("asked", "asked for", "", "flag", lambda: record.asked),
-            Column("model", "steered by model", "", "whole", lambda: self._models),
-            Column("failure", "failure", "", "word", lambda: self._reasons[0], self._reasons[1]),
+            Column("simulation", "simulation", "", "whole", lambda rows: np.arange(self.n)[rows]),
+            Column("task", "task", "", "whole", lambda rows: record.task[rows]),
+            Column("state", "state", "", "word", self.state, STATES),
+            Column("wall_seconds", "wall time", "s", "number", lambda rows: record.wall_seconds[rows]),
+            Column("worker", "worker", "", "word", self._worker, self._workers[1]),
+            Column("held_out", "held out", "", "flag", lambda rows: record.held_out[rows]),
+            Column("asked", "asked for", "", "flag", lambda rows: record.asked[rows]),
+            Column("model", "steered by model", "", "whole", self._model),
+            Column("failure", "failure", "", "word", self._reason, self._reasons),
         ]
 
     def _inputs(self, taken: set[str]) -> Iterator[Column]:
         for k, d in enumerate(self._run.space.dimensions):
             yield Column(_key(d.name, "input", taken), d.name, d.unit, "number", partial(self._input, k))
 
-    def _input(self, k: int) -> Numbers:
-        return self._record.inputs[:, k] if self.n else np.empty(0)
+    def _input(self, k: int, rows: Rows) -> Numbers:
+        return self._record.inputs[rows, k] if self.n else np.empty(0)
 
     def _outputs(self, taken: set[str]) -> Iterator[Column]:
         known = self._record.scalar_names
@@ -128,9 +132,9 @@ class SimulationTable:
             if output.coordinate is not None or output.name not in known:
                 continue
             name, key, unit = output.name, _key(output.name, "output", taken), output.unit
-            yield Column(key, name, unit, "number", partial(self._record.mean, name))
+            yield Column(key, name, unit, "number", partial(_part, self._record.mean, name))
             error = f"{name}, standard error"
-            yield Column(f"{key}_stderr", error, unit, "error", partial(self._record.stderr, name))
+            yield Column(f"{key}_stderr", error, unit, "error", partial(_part, self._record.stderr, name))
 
     @cached_property
     def _running(self) -> list[dict[str, Any]]:
@@ -144,55 +148,60 @@ class SimulationTable:
             if 0 <= marker["task"] < len(finished) and not finished[marker["task"]]
         ]
 
-    @cached_property
-    def state(self) -> Numbers:
-        """The place of each simulation's state in `STATES`."""
+    def state(self, rows: Rows = ALL) -> Numbers:
+        """The place in `STATES` of the state of each of some simulations."""
         record = self._record
         over = record.run_stopped is not None and record.run_stopped["state"] == "finished"
         code = np.zeros(len(State), dtype=np.int8)
         code[State.PENDING] = LOST if over else WAITING
         code[State.DONE], code[State.FAILED], code[State.LOST] = DONE, FAILED, LOST
-        states: Numbers = code[record.state]
-        for marker in self._running:
-            first = int(record.task_first[marker["task"]])
-            rows = np.arange(first, first + int(record.task_count[marker["task"]]))
-            rows = rows[(record.task[rows] == marker["task"]) & (record.state[rows] == State.PENDING)]
-            states[rows] = RUNNING
+        states: Numbers = code[record.state[rows]]
+        tasks = [marker["task"] for marker in self._running]
+        if tasks:
+            pending = record.state[rows] == State.PENDING
+            states[pending & np.isin(record.task[rows], tasks)] = RUNNING
         return states
 
     @cached_property
     def _workers(self) -> tuple[Numbers, list[str]]:
+        """The worker of each task, and their names."""
         record, names = self._record, list(self._record.worker_names)
         of_task = record.task_worker.astype(np.int32)
         for marker in self._running:
             if marker["worker"] not in names:
                 names.append(marker["worker"])
             of_task[marker["task"]] = names.index(marker["worker"])
-        return (of_task[record.task] if self.n else np.empty(0, dtype=np.int32)), names
+        return of_task, names
+
+    def _worker(self, rows: Rows) -> Numbers:
+        of_simulation: Numbers = self._workers[0][self._record.task[rows]]
+        return of_simulation
 
     def worker(self, number: int) -> str | None:
         """The worker that ran a simulation or runs it; ``None`` before one does."""
-        of_simulation, names = self._workers
-        place = int(of_simulation[number])
+        of_task, names = self._workers
+        place = int(of_task[self._record.task[number]])
         return names[place] if place >= 0 else None
 
-    @cached_property
-    def _models(self) -> Numbers:
-        if not self.n:
-            return np.empty(0)
-        models: Numbers = self._record.task_model[self._record.task].astype(np.float64)
+    def _model(self, rows: Rows) -> Numbers:
+        models: Numbers = self._record.task_model[self._record.task[rows]].astype(np.float64)
         return np.where(models > 0, models, np.nan)
 
     @cached_property
-    def _reasons(self) -> tuple[Numbers, list[str]]:
-        reasons = sorted({reason for reason, _ in self._record.failures.values()})
-        place = {reason: k for k, reason in enumerate(reasons)}
-        return self._of_failures(lambda reason, _: place[reason]), reasons
+    def _reasons(self) -> list[str]:
+        return sorted(reason for reason, count in self._record.failure_counts.items() if count > 0)
 
-    def _of_failures(self, number: Callable[[str, str], int]) -> Numbers:
-        """A number for each failed simulation, -1 for the others."""
-        values = np.full(self.n, -1, dtype=np.int32)
+    def _reason(self, rows: Rows) -> Numbers:
+        place = {reason: k for k, reason in enumerate(self._reasons)}
+        return self._of_failures(lambda reason, _: place[reason], rows)
+
+    def _of_failures(self, number: Callable[[str, str], int], rows: Rows = ALL) -> Numbers:
+        """A number for each simulation that failed, -1 for the others."""
         failures = self._record.failures
+        if not isinstance(rows, slice):
+            asked = [failures.get(row) for row in rows.tolist()]
+            return np.array([-1 if one is None else number(*one) for one in asked], dtype=np.int32)
+        values = np.full(self.n, -1, dtype=np.int32)
         if failures:
             where = np.fromiter(failures, dtype=np.int64, count=len(failures))
             values[where] = [number(*failure) for failure in failures.values()]
@@ -212,16 +221,16 @@ class SimulationTable:
         column, falling = self._order(query.get("sort", "simulation"))
         chosen = self._chosen(query)
         total = self.n if chosen is None else int(chosen.sum())
-        if not total or offset >= total:
+        start, stop = offset, min(offset + limit, total)
+        if start >= stop:
             return Page(total, np.empty(0, dtype=np.int64))
+        rows = None if chosen is None else np.flatnonzero(chosen)
         if column.key == "simulation":
-            rows = np.arange(self.n) if chosen is None else np.flatnonzero(chosen)
-            return Page(total, (rows[::-1] if falling else rows)[offset : offset + limit])
-        rows = np.arange(self.n) if chosen is None else np.flatnonzero(chosen)
-        values = self._sortable(column)[rows]
-        if falling:
-            values = -values
-        return Page(total, rows[_smallest(values, offset, offset + limit)])
+            places = np.arange(start, stop)
+            places = total - 1 - places if falling else places
+        else:
+            places = _between(self._sortable(column, falling, ALL if rows is None else rows), start, stop)
+        return Page(total, places if rows is None else rows[places])
 
     def rows(self, query: Mapping[str, str]) -> NDArray[np.int64]:
         """All rows that a query asks for, in order.
@@ -233,15 +242,14 @@ class SimulationTable:
         column, falling = self._order(query.get("sort", "simulation"))
         chosen = self._chosen(query)
         rows = np.arange(self.n) if chosen is None else np.flatnonzero(chosen)
-        values = self._sortable(column)[rows]
-        return rows[np.argsort(-values if falling else values, kind="stable")]
+        return rows[np.argsort(self._sortable(column, falling, rows), kind="stable")]
 
     def csv(self, rows: NDArray[np.int64]) -> Iterator[str]:
         """Rows as CSV, block by block: units in the heads, what is not known left empty.
 
         What the rows say is taken when the first block is asked for.
         """
-        columns = [(column, column.values()[rows]) for column in self.columns]
+        columns = [(column, column.values(rows)) for column in self.columns]
         messages = dict(self._record.failures)
         yield _lines([[*(column.head for column in self.columns), "message"]])
         for start in range(0, len(rows), BLOCK):
@@ -253,7 +261,7 @@ class SimulationTable:
     def _refuse_unknown(self, query: Mapping[str, str], others: tuple[str, ...]) -> None:
         for name in query:
             if name not in self._by_key and name not in others:
-                raise QueryError(f"no column `{name}`; {suggestion(name, [*self._by_key, *others])}")
+                raise QueryError(f"no column `{name}`; {suggestion(name, self._by_key)}")
 
     def _order(self, sort: str) -> tuple[Column, bool]:
         column = self._by_key.get(sort.removeprefix("-"))
@@ -262,16 +270,19 @@ class SimulationTable:
             raise QueryError(f"sort={sort}: no column `{sort.removeprefix('-')}`; {known}")
         return column, sort.startswith("-")
 
-    def _sortable(self, column: Column) -> Numbers:
-        values = column.values()
+    def _sortable(self, column: Column, falling: bool, rows: Rows) -> NDArray[np.float64]:
+        """Numbers that are in the order of the cells; what is not known comes last in either direction."""
+        values = column.values(rows)
         if column.kind == "word":
-            by_name = column.words is not STATES
-            rank = (
-                np.argsort(np.argsort(column.words)) if by_name and column.words else np.arange(len(STATES))
-            )
-            # Where there is no word comes last, in either direction.
-            return np.where(values >= 0, rank[values], np.nan) if len(values) else values.astype(float)
-        return values.astype(np.float64)
+            # States have an order of their own, other words that of the alphabet.
+            in_order = list(column.words) if column.words is STATES else sorted(column.words)
+            rank = [*(float(in_order.index(word)) for word in column.words), math.nan]
+            values = np.array(rank)[values]  # -1 is the last
+        numbers = values.astype(np.float64)
+        if falling:
+            np.negative(numbers, out=numbers)
+        numbers[np.isnan(numbers)] = math.inf
+        return numbers
 
     def _chosen(self, query: Mapping[str, str]) -> NDArray[np.bool_] | None:
         """Whether each simulation passes the filters; ``None`` if there are none."""
@@ -285,7 +296,7 @@ class SimulationTable:
         return None if not masks else np.logical_and.reduce(masks)
 
     def _mask(self, column: Column, text: str) -> NDArray[np.bool_]:
-        values = column.values()
+        values = column.values(ALL)
         if column.kind == "word":
             return np.isin(values, [_place(column, word) for word in text.split(",")])
         if column.kind == "flag":
@@ -303,8 +314,9 @@ class SimulationTable:
         if number.isdecimal() and int(number) < self.n:
             found[int(number)] = True
         wanted = text.casefold()
-        workers, names = self._workers
-        found |= np.isin(workers, [k for k, name in enumerate(names) if wanted in name.casefold()])
+        workers = [k for k, name in enumerate(self._workers[1]) if wanted in name.casefold()]
+        if workers:
+            found |= np.isin(self._worker(ALL), workers)
         for row, (reason, message) in self._record.failures.items():
             if wanted in reason.casefold() or wanted in message.casefold():
                 found[row] = True
@@ -351,20 +363,20 @@ def _whole(query: Mapping[str, str], name: str, default: int, low: int, high: in
     return int(text)
 
 
-def _smallest(values: NDArray[np.float64], start: int, stop: int) -> NDArray[np.int64]:
-    """Places of the elements from `start` to `stop` in ascending order, equal ones as they come, NaN last."""
-    n = len(values)
-    stop = min(stop, n)
-    if stop > n // 4:
-        return np.argsort(values, kind="stable")[start:stop]
-    # A page near the beginning needs no more than to know what its last element is.
-    last = np.partition(values, stop - 1)[stop - 1]
-    if np.isnan(last):
-        return np.argsort(values, kind="stable")[start:stop]
-    below = np.flatnonzero(values < last)
-    equal = np.flatnonzero(values == last)[: stop - len(below)]
-    order = np.argsort(values[below], kind="stable")
-    return np.concatenate([below[order], equal])[start:stop]
+def _part(column: Callable[[str], Numbers], name: str, rows: Rows) -> Numbers:
+    return column(name)[rows]
+
+
+def _between(values: NDArray[np.float64], start: int, stop: int) -> NDArray[np.int64]:
+    """Places of the elements from `start` to `stop` in ascending order, equal ones as they come.
+
+    What lies before and after them need not be sorted.
+    """
+    ordered = np.partition(values, [start, stop - 1])
+    low, high = ordered[start], ordered[stop - 1]
+    near = np.flatnonzero((values >= low) & (values <= high))
+    before = int(np.count_nonzero(values < low))
+    return near[np.argsort(values[near], kind="stable")[start - before : stop - before]]
 
 
 def _cells(column: Column, values: Numbers) -> list[Any]:

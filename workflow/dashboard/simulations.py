@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -12,6 +13,7 @@ from workflow.dashboard.context import Context, Refusal
 from workflow.dashboard.simulation_detail import detail
 from workflow.dashboard.simulation_table import QueryError, SimulationTable
 from workflow.failures import FailureGroup, failure_groups
+from workflow.record import Record
 from workflow.run import Run
 
 SHOWN = 20
@@ -25,7 +27,7 @@ asked for more than a tenth of a core."""
 def routes(context: Context) -> APIRouter:
     """The routes of this part of the API."""
     router = APIRouter()
-    known: dict[str, tuple[int, float, dict[str, Any]]] = {}
+    known: WeakKeyDictionary[Record, tuple[int, float, dict[str, Any]]] = WeakKeyDictionary()
 
     @router.get("/api/runs/{name}/simulations")
     def page(name: str, request: Request) -> dict[str, Any]:
@@ -77,12 +79,12 @@ def routes(context: Context) -> APIRouter:
     @router.get("/api/runs/{name}/failures")
     def failures(name: str) -> dict[str, Any]:
         with context.run(name).reading() as run:
-            events, until, answer = known.get(name, (-1, 0.0, {}))
-            now = time.monotonic()
-            if run.record.events != events and now >= until:
+            record, now = run.record, time.monotonic()
+            events, until, answer = known.get(record, (-1, 0.0, {}))
+            if record.events != events and now >= until:
                 answer = _failures(run)
                 took = time.monotonic() - now
-                known[name] = run.record.events, now + PATIENCE * took, answer
+                known[record] = record.events, now + PATIENCE * took, answer
             return answer
 
     return router

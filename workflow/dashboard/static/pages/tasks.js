@@ -70,8 +70,10 @@ export default function Tasks({ run, about, live, query, go }) {
         <${StateCounts} simulations=${live.summary.status.simulations} query=${query} change=${change} />
         <${Search} query=${query} columns=${columns} change=${change} /></div>
       <${Active} query=${query} columns=${columns} groups=${groups} change=${change} />
-      ${page.error && html`<${Trouble} error=${page.error} retry=${page.error.status === 400
-        ? () => go("tasks") : page.again} />`}
+      ${page.error && html`<${Trouble} error=${page.error}
+        retry=${page.error.status === 400 ? undefined : page.again} />`}
+      ${page.error?.status === 400 && html`<p><button type="button" onClick=${() => go("tasks")}>
+        Show all simulations</button></p>`}
       ${page.data && html`<${Table} page=${page.data} about=${about} query=${query} chosen=${chosen} open=${open}
         sort=${query.get("sort") ?? "simulation"} onSort=${(sort) => change({ sort })}
         busy=${page.path !== `${runPath(run, "simulations")}?${limited(asked)}`} />

@@ -94,12 +94,17 @@ function summary({ tasks, workers, summary: { status, models = [] } }) {
     + (models.length ? ` ${counted(models.length, "training")}.` : "");
 }
 
-function rows({ tasks, workers }) {
+/** Trainings, then tasks. */
+function rows({ tasks, workers, origin, summary: { models = [] } }) {
   const round = (value) => (Number.isFinite(value) ? Math.round(100 * value) / 100 : null);
-  return Array.from({ length: tasks.n }, (_, k) => [
+  const trainings = models.map(({ model, started, ended, promoted }) => [
+    `training of v${model}`, null, promoted ? "used" : "not used", round(started - origin), round(ended - origin),
+    round(ended - started),
+  ]);
+  return trainings.concat(Array.from({ length: tasks.n }, (_, k) => [
     k, workers[tasks.worker[k]] ?? null, STATES[tasks.state[k]].name, round(tasks.start[k]),
     round(tasks.start[k] + tasks.length[k]), round(tasks.length[k]),
-  ]);
+  ]));
 }
 
 function Legend({ how, training }) {

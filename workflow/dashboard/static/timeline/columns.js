@@ -42,8 +42,10 @@ export class Columns {
     this.addFinished(tasks);
     this.sums = this.over.copy();
     this.shown = this.visible;
+    this.earlier = [...this.before];
     for (let k = this.open; k < tasks.n; k++) {
       if (tasks.state[k] !== RUNNING || !(tasks.start[k] < end)) continue;
+      this.earlier[0] += Math.max(0, Math.min(end, view.from) - tasks.start[k]);
       if (this.add(this.sums, tasks.start[k], end, tasks.worker[k], 0)) this.shown += 1;
     }
     return this;

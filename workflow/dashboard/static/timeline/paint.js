@@ -21,7 +21,7 @@ export function paint(pen, scene) {
   pen.font = FONT;
   pen.textBaseline = "middle";
   const x = (time) => place.left + ((time - scene.view.from) / (scene.view.to - scene.view.from)) * place.columns;
-  const marks = ticks(scene.view, place.columns / 96);
+  const marks = ticks(scene.view, place.columns / 72);
   grid(pen, scene, ink, x, marks);
   const how = scene.columns.shown > MOST_BARS ? "share" : "bars";
   clipped(pen, place, () => {
@@ -144,7 +144,7 @@ function packed(colour) {
 
 function trainings(pen, { place, models, live }, ink, x) {
   const { y, height } = place.training;
-  for (const model of models) {
+  models.forEach((model, k) => {
     const left = x(model.started - live.origin);
     const width = Math.max(2, x(model.ended - live.origin) - left);
     pen.fillStyle = ink.series[3];
@@ -158,8 +158,10 @@ function trainings(pen, { place, models, live }, ink, x) {
     pen.fillStyle = ink.ink;
     const inside = width > pen.measureText(name).width + 8;
     if (inside) pen.fillStyle = ink.page;
-    pen.fillText(name, inside ? left + 4 : left + width + 4, y + height / 2 + 0.5);
-  }
+    const at = inside ? left + 4 : left + width + 4;
+    const next = k + 1 < models.length ? x(models[k + 1].started - live.origin) : place.right;
+    if (inside || at + pen.measureText(name).width < next) pen.fillText(name, at, y + height / 2 + 0.5);
+  });
 }
 
 function nowLine(pen, { place, end }, ink, x) {
@@ -233,7 +235,7 @@ function running(pen, scene, ink) {
 export function cumulative({ columns, models, live, view, place }) {
   const stages = columns.sums.stages.map((stage, k) => {
     const sums = new Float64Array(place.columns);
-    let sum = columns.before[k];
+    let sum = columns.earlier[k];
     for (let column = 0; column < place.columns; column++) {
       sum += stage[column] * columns.width;
       sums[column] = sum;

@@ -18,6 +18,7 @@ export function useFetched(path, news, every) {
     clearTimeout(now.timer);
     now.timer = 0;
     now.last = performance.now();
+    now.refused = false; // what is wrong with the question does not pass with time
     now.asking?.abort();
     if (!path) return setState({ data: null, error: null, path: null });
     const asking = (now.asking = new AbortController());
@@ -26,6 +27,7 @@ export function useFetched(path, news, every) {
       (error) => {
         if (now.asking !== asking) return;
         now.asking = null;
+        now.refused = error.status === 400;
         setState((old) => ({ data: old.path === path ? old.data : null, error, path }));
       },
     );
@@ -35,7 +37,7 @@ export function useFetched(path, news, every) {
   useEffect(() => {
     const now = at.current;
     if (now.path !== path) return void (now.path = path); // the effect above has asked
-    if (now.timer || !path) return;
+    if (now.timer || !path || now.refused) return;
     const later = () => {
       now.timer = 0;
       // Slow answers are waited for; while nobody looks, what has changed since is asked for afterwards.
