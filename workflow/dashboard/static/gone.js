@@ -5,7 +5,7 @@ import { quoted } from "./links.js";
 import { Command } from "./ui.js";
 
 /** A lost connection is back at once most times: before this (ms) it is not worth a word. */
-export const PATIENCE = 3000;
+export const PATIENCE = 5500;
 
 /** In place of a page: what is wrong, and what to do about it. */
 export function Gone({ error, run, retry }) {

@@ -13,7 +13,10 @@ export function Navigation({ at, pages, open, close, about }) {
     place.current.querySelector("a, button")?.focus();
     const key = (event) => event.key === "Escape" && close();
     addEventListener("keydown", key);
-    return () => removeEventListener("keydown", key);
+    return () => {
+      removeEventListener("keydown", key);
+      document.querySelector(".menu-button")?.focus();
+    };
   }, [open]);
   const link = (href, text, current) => html`<li key=${href}>
     <a href=${href} aria-current=${current ? "page" : undefined} onClick=${close}>${text}</a>

@@ -52,7 +52,7 @@ function Tiles({ run, live }) {
   const held = model.held_out;
   const active = state === "running" || state === "paused";
   const busy = new Set(running.map(({ worker }) => worker)).size;
-  const failed = simulations.failed ? `, ${number(simulations.failed)} failed` : "";
+  const failed = simulations.failed ? `; ${number(simulations.failed)} failed` : "";
   const share = workers.busy_fraction;
   return html`<dl class="tiles">
     <${Tile}

@@ -1,13 +1,13 @@
 // How many tasks ran at each time, and what each worker does now.
 import { Chart } from "../../chart.js";
 import { html, useEffect, useMemo, useRef, useState } from "../../lib/preact.js";
-import { address, counted, Empty, now, number, Panel, percent, roughly } from "../../ui.js";
+import { address, counted, Disclosure, Empty, now, number, Panel, percent, roughly } from "../../ui.js";
 import { occupancy } from "./occupancy.js";
 import { timeScale } from "./time.js";
 
 const AGAIN = 500; // ms between two looks at all tasks
 const QUIET = 5000; // ms after which time goes on in the plot though nothing happened
-const SHOWN = 64; // running tasks that are listed
+const SHOWN = 16; // running tasks that are listed at once
 const SERIES = [
   { name: "tasks running", colour: 0, steps: true, fill: true, text: (v) => number(v, 2) },
   { name: "workers", colour: 1, dash: [6, 4], text: number },
@@ -84,18 +84,20 @@ function useTick(every) {
 
 function Running({ run, running }) {
   useTick(1000);
-  const more = running.length - SHOWN;
-  return html`<ul class="running-tasks" aria-label="Running tasks">
-    ${running.slice(0, SHOWN).map((one) => html`<${RunningTask} key=${one.task} run=${run} ...${one} />`)}
-    ${more > 0 && html`<li class="soft">and ${number(more)} more</li>`}
+  const sorted = [...running].sort((a, b) => String(a.worker).localeCompare(b.worker) || a.task - b.task);
+  const list = (some) => html`<ul class="running-tasks" aria-label="Running tasks">
+    ${some.map((one) => html`<${RunningTask} key=${one.task} run=${run} ...${one} />`)}
   </ul>`;
+  const rest = sorted.slice(SHOWN);
+  return html`${list(sorted.slice(0, SHOWN))}
+    ${rest.length > 0 && html`<${Disclosure} label=${`${number(rest.length)} more`}>${list(rest)}<//>`}`;
 }
 
 function RunningTask({ run, task, worker, since }) {
   return html`<li>
     <a href=${address(run, "tasks", { task })}>
       <span class="wrap">${worker}</span> <b>task ${task}</b>
-      <span class="soft">${since && `for ${roughly(Math.max(1, now() - since))}`}</span>
+      <span class="soft">${since && roughly(Math.max(1, now() - since))}</span>
     </a>
   </li>`;
 }
