@@ -34,6 +34,13 @@ def sleepers():
     return [p for p in psutil.Process().children(recursive=True) if "600.25" in command(p)]
 
 
+def lives(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def command(process):
     try:
         return process.cmdline()
@@ -60,8 +67,12 @@ def test_killed_tasks_fail_and_no_other_is_touched(monkeypatch, tmp_path):
             assert said.loses
             assert said.words.startswith(f"stops task {task} on worker-")
             assert "(1 simulation, running for" in said.words
+            programs = [p for p in sleepers() if p.ppid() == found[0]["pid"]]
             here.run.kill(task)
             killed.append(task)
+            # Now, not at the end of the run, when all that is left of a pool is killed.
+            wait_for(lambda running=programs: not any(map(lives, running)), 5)
+            assert programs
             assert not here.folder.marker(task).exists()
         assert here.end().exit_code == 1
     state = whole_but_files(tmp_path / "r", 10)
@@ -72,7 +83,6 @@ def test_killed_tasks_fail_and_no_other_is_touched(monkeypatch, tmp_path):
     assert {reason for reason, _ in state.failures.values()} == {"killed"}
     assert all(" on worker-" in message for _, message in state.failures.values())
     assert state.task_attempts.max() == 0  # no other task lost its worker
-    assert sleepers() == []
     assert not list(here.folder.running.iterdir())
 
 

@@ -12,6 +12,7 @@ from engine_runs import MOODY, WELLS, record, run, whole
 from live_run import live, policy_points, wait_for
 
 import surrogates
+import workflow.controller
 from workflow.engine import resume
 from workflow.events import read_events
 from workflow.folder import RunFolder
@@ -97,11 +98,12 @@ def test_what_makes_no_sense_is_refused_with_words(monkeypatch, tmp_path):
 
 
 def test_a_larger_budget_while_the_last_task_runs_keeps_the_run_going(monkeypatch, tmp_path):
-    options = ("simulator.seconds=0.5", "stop.simulations=2", "training.first=100")
+    options = ("simulator.seconds=1", "stop.simulations=2", "training.first=100")
     with live(monkeypatch, tmp_path / "r", MOODY, *options) as here:
         wait_for(lambda: here.run.record.replicas == 2)
-        here.run.set_budget(5)
-        assert here.run.total == 5
+        monkeypatch.setattr(workflow.controller, "TICK", 60.0)
+        time.sleep(0.2)
+        ask(here.run, "budget", {"simulations": 5}, "python")  # after the last tick before the end
         assert here.end().state == "finished"
     whole(tmp_path / "r", 5)
     assert resolved(tmp_path / "r").stop.simulations == 5
