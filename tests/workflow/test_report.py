@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 from small_run import small_run
+from tuned_run import tuned_run
 
 from workflow import write_report
 from workflow.figures.figure import asset
@@ -92,7 +93,8 @@ def test_headings_descend_by_one(page):
 
 def test_every_figure_speaks_and_has_its_data(page, text):
     shown = figures(text)
-    expected = {"profiles", "parity", "calibration", "learning-curve", "speedup", "cost", "timeline"}
+    expected = {"profiles", "parity", "errors", "residuals", "calibration", "learning-curve", "timing"}
+    expected |= {"scalars", "latent", "coverage", "uncertainty", "speedup", "cost", "timeline"}
     assert set(shown) == expected
     assert len(page.labels) == len(expected)
     assert all(len(label) > 40 for label in page.labels)
@@ -136,9 +138,24 @@ def test_a_run_without_a_model_has_a_report_too(tmp_path):
     lines = (early / "events.jsonl").read_text().splitlines(keepends=True)
     (early / "events.jsonl").write_text("".join(lines[:5]))
     text = write_report(early).read_text(encoding="utf-8")
-    assert set(figures(text)) == {"cost", "timeline"}
+    assert set(figures(text)) == {"cost", "timeline", "scalars", "latent", "coverage"}
     assert "has no model yet" in text
     assert "No held-out simulation has judged a model yet" in text
+
+
+def test_settings_on_trial_have_a_section(tmp_path):
+    text = write_report(shutil.copytree(tuned_run(), tmp_path / "tuned")).read_text(encoding="utf-8")
+    assert {"trials", "quality"} <= set(figures(text))
+    assert "Which settings do their work?" in text
+    Page(text)
+
+
+def test_a_run_without_settings_has_none(text):
+    assert "Which settings" not in text
+
+
+def test_the_report_stays_small_enough_to_be_sent(text):
+    assert len(text) < 4_000_000
 
 
 def test_a_run_that_has_only_begun(tmp_path):
@@ -204,5 +221,5 @@ def test_a_browser_draws_it_without_a_complaint(text, folder, tmp_path):
     )
     drawn = re.search(r"<title>drawn (\d+)", found.stdout)
     assert drawn is not None
-    assert int(drawn[1]) >= 7
+    assert int(drawn[1]) >= 14
     assert not [line for line in found.stderr.splitlines() if "CONSOLE" in line]

@@ -24,6 +24,7 @@ from workflow.figures.style import (
     translucent,
 )
 from workflow.folder import version_name
+from workflow.speedup import times
 from workflow.words import duration
 
 BINS = 12
@@ -35,15 +36,17 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
 
     Args:
         held: the simulations and their predictions.
-        output: which; the first one if not given.
+        output: which; the first one whose standard errors are known if not given.
 
     Raises:
         ValueError: nothing was held out, there is no such output, or no error of it is known.
     """
     if not len(held):
         raise ValueError("no held-out simulations to show")
-    target = named_target(held.signature, output)
-    cells = held.signature.columns()[target.name]
+    columns = held.signature.columns()
+    judged = [name for name, cells in columns.items() if (held.err[:, cells] > 0).any()]
+    target = named_target(held.signature, judged[0] if output is None and judged else output)
+    cells = columns[target.name]
     y, err, mean, std = (a[:, cells].ravel() for a in (held.y, held.err, held.mean, held.std))
     ids = np.repeat(held.ids, cells.stop - cells.start)
     total, off = np.hypot(err, std), np.abs(mean - y)
@@ -81,20 +84,18 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
         _straight(ends, 2 * ends, "dash", "twice that"),
     ]
     ratio = float(np.sqrt(np.mean((off[known] / total[known]) ** 2)))
-    slope = float(np.polyfit(np.log(claimed), np.log(found), 1)[0]) if len(groups) > 2 else float("nan")
-    tell = (
-        f" Where it claims twice the error, it errs {2**slope:.1f} times as much."
-        if np.isfinite(slope) and high > 1.5 * low
-        else ""
-    )
+    tell = ""
+    if len(groups) > 2 and claimed[-1] > 1.5 * claimed[0] and found.min() > 0:
+        slope = float(np.polyfit(np.log(claimed), np.log(found), 1)[0])
+        tell = f" Where it claims twice the error, it errs {2**slope:.1f} times as much."
     label = target.name.replace("_", " ")
     unit = target.unit or "1"
     plot = layout(height=460, meta={"min_width": 420})
     title = f"claimed: std and standard error together ({unit})"
     plot["xaxis"] = log_axis(title, low, high)
     plot["yaxis"] = log_axis(f"|predicted − simulated| ({unit})", floor, float(off[known].max()))
-    columns = [("simulation", "", ids), ("simulated", target.unit, y), ("standard error", target.unit, err)]
-    columns += [("predicted", target.unit, mean), ("std", target.unit, std)]
+    table = [("simulation", "", ids), ("simulated", target.unit, y), ("standard error", target.unit, err)]
+    table += [("predicted", target.unit, mean), ("std", target.unit, std)]
     return Figure(
         "residuals",
         f"Errors against error bars: {label}",
@@ -102,7 +103,7 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
         f"{len(held)} held-out simulations.{tell} Along the diagonal error bars are right at every size.",
         data,
         plot,
-        tuple(Column(n, u, list(v)) for n, u, v in columns),
+        tuple(Column(n, u, list(v)) for n, u, v in table),
     )
 
 
@@ -256,7 +257,7 @@ def timing(models: Sequence[Event], simulation: float) -> Figure:
         "timing",
         "What a lookup takes",
         f"A lookup by {names[-1]} takes {duration(float(lookup[-1]))}, a simulation {duration(simulation)} "
-        f"on one core: {simulation / lookup[-1]:,.0f} times as long.",
+        f"on one core: {times(simulation / lookup[-1])} as long.",
         data,
         plot,
         (

@@ -111,8 +111,10 @@ def gain(tried: Trials) -> Figure:
         ValueError: the campaign varies no time step, or no trial came to its end.
     """
     parameter = next((p for p in tried.settings if p.setting == "time step"), None)
-    if parameter is None or tried.steps is None:
+    if parameter is None:
         raise ValueError("the campaign varies no time step")
+    if tried.steps is None:
+        raise ValueError("how many steps a simulation takes is not known")
     k = tried.design.index(parameter.name)
     design, d = tried.design, tried.design.dimensions[k]
     scale = Scale(d)

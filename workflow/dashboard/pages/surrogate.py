@@ -24,16 +24,20 @@ def blocks(run: Run) -> list[Block]:
         unset["output"] = "all profiles"
     found: list[Block] = []
     if len(record.finished(held_out=True)):
-        found = [
-            FigureBlock("parity", choices={"output": [None, *targets], **model}, unset=unset),
-            FigureBlock("errors", choices=model, unset=unset),
-            FigureBlock("residuals", choices={"output": list(targets), **model}, unset=unset),
-            FigureBlock("calibration", choices=model, unset=unset),
-            FigureBlock("learning_curve"),
-        ]
+        held = run.held_out()
+        columns = held.signature.columns()
+        known = [name for name in targets if (held.err[:, columns[name]] > 0).any()]
+        found.append(FigureBlock("parity", choices={"output": [None, *targets], **model}, unset=unset))
         if axes:
             choose = {"axis": axes} if len(axes) > 1 else {}
-            found.insert(1, FigureBlock("profiles", choices={**choose, **model}, unset=unset))
+            found.append(FigureBlock("profiles", choices={**choose, **model}, unset=unset))
+        if known:  # else nothing can be said of error bars
+            found += [
+                FigureBlock("errors", choices=model, unset=unset),
+                FigureBlock("residuals", choices={"output": known, **model}, unset=unset),
+                FigureBlock("calibration", choices=model, unset=unset),
+            ]
+        found.append(FigureBlock("learning_curve"))
     found.append(FigureBlock("timing"))
     card = run.surrogate().card()
     return [*found, CodeBlock(f"Model card of {version_name(record.promoted)}", card, folded=True)]
