@@ -1,8 +1,8 @@
 // Asking a run to do something: what it will mean, the confirmation, and the request.
 import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
 import { api, post, runPath } from "./api.js";
-import { remember, sentence } from "./asked.js";
-import { counted } from "./format.js";
+import { remember } from "./asked.js";
+import { counted, sentence } from "./format.js";
 
 /** How a verb is asked for, and what its dialog still asks. */
 const VERBS = {
@@ -112,7 +112,7 @@ function useMeaning(run, verb, chosen, complete) {
 }
 
 function Meaning({ of, trouble, complete }) {
-  if (trouble) return html`<p class="bad">${trouble.words} ${trouble.do}</p>`;
+  if (trouble) return html`<p class="bad">${sentence(trouble.words)} ${sentence(trouble.do)}</p>`;
   if (of) return html`<p>${sentence(of.possible ? of.words : of.why_not)}</p>`;
   return html`<p class="soft">${complete ? "Looking at what this means" : "Say how many."}</p>`;
 }

@@ -1,5 +1,5 @@
 // What was asked of a run: in words, and what became of it.
-import { counted, number } from "./format.js";
+import { counted, number, sentence } from "./format.js";
 import { toast } from "./toast.js";
 
 const pending = new Map(); // id of a request of this tab -> {run, title}
@@ -45,10 +45,4 @@ const point = ([name, value]) => `${name} ${typeof value === "number" ? number(v
 function listed(items, most = 5) {
   const more = items.length - most;
   return items.slice(0, most).join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
-/** Words as a sentence. */
-export function sentence(words) {
-  if (!words) return "";
-  return `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
 }

@@ -116,3 +116,9 @@ export function bytes(value) {
   const k = Math.min(names.length - 1, value < 1 ? 0 : Math.floor(Math.log10(value) / 3));
   return `${number(value / 1000 ** k)} ${names[k]}`;
 }
+
+/** Words as a sentence. */
+export function sentence(words) {
+  if (!words) return "";
+  return `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
+}

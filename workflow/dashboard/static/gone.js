@@ -1,6 +1,6 @@
 // What is shown when the server does not answer, or does not know this browser.
 import { html, useEffect, useState } from "./lib/preact.js";
-import { roughly } from "./format.js";
+import { roughly, sentence } from "./format.js";
 import { quoted } from "./links.js";
 import { Command } from "./ui.js";
 
@@ -18,9 +18,10 @@ export function Gone({ error, run, retry }) {
       <p class="soft">If it runs on another machine, look whether the tunnel (ssh -L) still stands.</p>
     </div>`;
   }
+  const missing = error.status === 404 && run;
   return html`<div class="gone" role="alert">
-    <h2>${error.status === 404 && run ? `There is no run ${run}` : "This does not work"}</h2>
-    <p>${error.words} ${error.do}</p>
+    <h2>${missing ? `There is no run ${run}` : "This does not work"}</h2>
+    <p>${missing ? "" : sentence(error.words)} ${sentence(error.do)}</p>
     <p class="buttons">
       <a href="#/">All campaigns</a>
       <button type="button" onClick=${retry}>Try again</button>

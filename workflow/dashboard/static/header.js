@@ -14,8 +14,8 @@ export function Header({ at, title, about, live, openMenu }) {
       ☰
     </button>
     <div class="where">
-      <h1>${title || at.page}</h1>
-      ${at.run && html`<span class="run-name">${at.run}</span>`}
+      <h1 class="wrap">${title || at.run}</h1>
+      ${title && at.run && html`<span class="run-name">${at.run}</span>`}
     </div>
     ${about && html`<${How} run=${at.run} about=${about} live=${live} />`}
   </header>`;

@@ -21,7 +21,7 @@ export function Navigation({ at, pages, open, close, about }) {
   const link = (href, text, current) => html`<li key=${href}>
     <a href=${href} aria-current=${current ? "page" : undefined} onClick=${close}>${text}</a>
   </li>`;
-  const ofRun = () => html`<p class="run-name" title=${about?.folder}>${at.run}</p>
+  const ofRun = () => html`<p class="run-name" title=${about.folder}>${at.run}</p>
     <ul>${pages.map(({ name, title }) => link(address(at.run, name), title, name === at.page))}</ul>`;
   return html`<div class="shade" hidden=${!open} onClick=${close}></div>
     <nav ref=${place} class=${open ? "side open" : "side"} aria-label="Pages">
@@ -29,7 +29,7 @@ export function Navigation({ at, pages, open, close, about }) {
         <img src="static/favicon.svg" alt="" width="24" height="24" /> mlaround
       </a>
       <ul>${link("#/", "Campaigns", !at.run)}</ul>
-      ${at.run && ofRun()}
+      ${about && ofRun()}
       <${Theme} />
     </nav>`;
 }

@@ -1,13 +1,13 @@
 // What pages are made of. Pages import from here and from lib/preact.js alone.
 import { html, useMemo, useRef, useState } from "./lib/preact.js";
-import { number, unit } from "./format.js";
+import { number, sentence, unit } from "./format.js";
 import { STATES } from "./theme.js";
 
 export { api, ApiError, post, runPath } from "./api.js";
 export { act, consequence } from "./act.js";
 export { actionWords } from "./asked.js";
 export { ago, bytes, clock, counted, factor, now, number } from "./format.js";
-export { percent, roughly, seconds, unit } from "./format.js";
+export { percent, roughly, seconds, sentence, unit } from "./format.js";
 export { address } from "./links.js";
 export { colours, onTheme, STATES, useTheme } from "./theme.js";
 export { toast } from "./toast.js";
@@ -190,9 +190,11 @@ export function Command({ text, label }) {
  * @param {{error: {words?: string, do?: string, message?: string}, retry?: () => void}} properties
  */
 export function Trouble({ error, retry }) {
-  return html`<div class="trouble" role="alert"><p><strong>${error.words ?? error.message}</strong></p>
-    ${error.do && html`<p>${error.do}</p>`}
-    ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}</div>`;
+  return html`<div class="trouble" role="alert">
+    <p><strong>${sentence(error.words ?? error.message)}</strong></p>
+    ${error.do && html`<p>${sentence(error.do)}</p>`}
+    ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
+  </div>`;
 }
 
 /** Adds a style sheet of static/ to the page, once: `useStyle("pages/tasks.css")`. */

@@ -71,9 +71,10 @@ function useRuns() {
 
 function None({ root }) {
   return html`<${Empty}>
-    <p>There is no run in <code class="wrap">${root}</code> yet. This starts one:</p>
-    <${Command} text=${`mlaround run campaign.yaml --run ${quoted(`${root}/first`)}`} />
-    <p>It appears here by itself.</p>
+    <p>There is no run in <code class="wrap">${root}</code> yet. This writes a campaign and runs it:</p>
+    <${Command} text="mlaround init" />
+    <${Command} text=${`mlaround run slit_density.yaml --run ${quoted(`${root}/first`)}`} />
+    <p>The run appears here by itself.</p>
   <//>`;
 }
 
