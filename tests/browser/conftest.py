@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 sys.path.append(str(Path(__file__).parents[1] / "workflow"))  # replay, small_run
 
 from chromium import launched  # found beside this file
-from served import Process, dashboard
+from served import PATIENCE, Process, dashboard
 from watched import Watched
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 @pytest.fixture(scope="session")

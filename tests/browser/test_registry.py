@@ -17,7 +17,8 @@ def test_a_model_is_promoted_and_rolled_back(watch, serve, tmp_path):
     for wanted, other in ((spare, in_use), (in_use, spare)):
         page.get_by_role("button", name=f"Promote v000{wanted}").click()
         dialog = page.get_by_role("dialog")
-        expect(dialog).to_contain_text(f"v000{wanted} is used from now on instead of v000{other}")
+        words = f"v000{wanted} is used from now on instead of v000{other}"
+        expect(dialog).to_contain_text(words, ignore_case=True)
         dialog.get_by_role("button", name="Use this model").click()
         expect(models.get_by_role("row").filter(has_text=f"v000{wanted}")).to_contain_text("in use")
         expect(models.get_by_role("row").filter(has_text=f"v000{other}")).to_contain_text("was in use")
