@@ -21,6 +21,10 @@ function App() {
   }, []);
   const { about, error, retry } = useAbout(at.run);
   const live = useLive(at.run, about);
+  const { models, status } = live?.summary ?? {};
+  useEffect(() => {
+    if (status) retry(); // a run that has a model has more pages
+  }, [models?.length, status?.state]);
   const go = useCallback((page, query) => {
     location.hash = address(route().run, page, query);
   }, []);
@@ -35,29 +39,32 @@ function App() {
 
   const [menu, setMenu] = useState(false);
   useEffect(() => setMenu(false), [at]);
-  const trouble = error ?? (live?.seq < 0 ? live.error : null);
-  let content = null;
-  if (trouble && !(about && trouble.status === 0)) {
-    content = html`<${Gone} error=${trouble} run=${at.run} retry=${retry} />`;
-  } else if (!at.run) content = html`<${Lazy} key="campaigns" script="campaigns" at=${at} go=${go} />`;
-  else if (about && !page) {
-    content = html`<${Trouble} error=${new ApiError(
-      404,
-      `There is no page "${at.page}" for this run.`,
-      "The navigation has those that there are.",
-    )} />`;
-  } else if (about && live) {
-    content = html`<${Lazy} key=${`${at.run}/${page.script}/${page.name}`} script=${page.script} at=${at}
-      about=${about} live=${live} go=${go} />`;
-  }
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <${Navigation} at=${at} pages=${pages} open=${menu} close=${() => setMenu(false)} about=${about} />
     <div class="column">
       <${Header} at=${at} title=${title} about=${about} live=${live} openMenu=${() => setMenu(true)} />
       ${about && live && html`<${Lost} live=${live} folder=${about.folder} />`}
-      <main id="main" tabindex="-1" aria-label=${title || at.run}>${content ?? html`<${Loading} />`}</main>
+      <main id="main" tabindex="-1" aria-label=${title || at.run}>
+        ${content({ at, page, about, live, go, error: error ?? (live?.seq < 0 ? live.error : null), retry })}
+      </main>
     </div>
     <${Keys} at=${at} pages=${pages} />`;
+}
+
+/** The page that the address names, or why it cannot be shown. */
+function content({ at, page, about, live, go, error, retry }) {
+  if (!at.run) return html`<${Lazy} key="campaigns" script="campaigns" at=${at} go=${go} />`;
+  // What is known of a run stays on the page while the server does not answer, or is busy.
+  if (error && (!about || live?.seq < 0 || error.status === 404)) {
+    return html`<${Gone} error=${error} run=${at.run} retry=${retry} />`;
+  }
+  if (!about || !live) return html`<${Loading} />`;
+  if (!page) {
+    const words = `There is no page "${at.page}" for this run`;
+    return html`<${Trouble} error=${new ApiError(404, words, "The navigation has the others")} />`;
+  }
+  const key = `${at.run}/${page.name}`;
+  return html`<${Lazy} key=${key} script=${page.script} at=${at} about=${about} live=${live} go=${go} />`;
 }
 
 function skip(event) {
@@ -69,6 +76,8 @@ function Loading() {
   return html`<p class="loading soft" role="status">Loading</p>`;
 }
 
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
 /** The descriptor of a run. It is asked for again until the server answers. */
 function useAbout(run) {
   const [state, setState] = useState({ run: "", about: null, error: null });
@@ -79,7 +88,7 @@ function useAbout(run) {
     let timer = 0;
     api(runPath(run)).then(
       (about) => {
-        if (!over) setState({ run, about, error: null });
+        if (!over) setState((old) => ({ run, about: same(old.about, about) ? old.about : about, error: null }));
       },
       (error) => {
         if (over) return;

@@ -40,7 +40,7 @@ function Alert({ run, level, text, page, query }) {
     <span class="sign" aria-hidden="true">${sign}</span>
     <span>
       <strong>${name}.</strong> <span class="text">${text}</span>${" "}
-      ${page && html`<a href=${address(run, page, query ?? {})}>Look at it</a>`}
+      ${page && page !== "overview" && html`<a href=${address(run, page, query ?? {})}>Look at it</a>`}
     </span>
   </li>`;
 }
