@@ -251,11 +251,11 @@ def _kills(event: Event, tasks: set[int]) -> bool:
 def _words(event: Event, index: int) -> str:
     """What an event says of a simulation, the one of that index in its task."""
     if event["event"] == "action":
-        return f"asked to be stopped by {event['user']}: {event['words'] or event['outcome']}"
+        return f"{event['user']} asked to stop its task: {event['words'] or event['outcome']}"
     if event["event"] == "task_proposed":
         task = f"task {event['task']}"
         if event.get("again"):
-            return f"to run again in {task}, asked by {event.get('asked') or 'a user'}"
+            return f"to run again, in {task}"
         if event.get("asked"):
             return f"asked for by {event['asked']}, in {task}"
         by = f"model {version_name(event['model'])}" if event["model"] else "the policy, without a model"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -61,8 +62,8 @@ def routes(context: Context) -> APIRouter:
             first = next(lines)  # with the columns as they are now: what comes in later is not in the file
 
         def text() -> Any:
-            yield first
-            yield from lines
+            for line in chain([first], lines):
+                yield line.encode(errors="replace")  # a message need not be Unicode
 
         headers = {"Content-Disposition": f'attachment; filename="{run.folder.name}-simulations.csv"'}
         return StreamingResponse(text(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -18,16 +18,19 @@ const UNFILTERED = ["sort", "offset", "simulation"];
 /** The page of tasks. The address says which rows are shown and which simulation is open beside them. */
 export default function Tasks({ run, about, live, query, go }) {
   const readOnly = about.read_only;
-  const change = useCallback((changes) => {
-    const next = new URLSearchParams(query);
-    const filters = Object.keys(changes).some((key) => !UNFILTERED.includes(key));
-    if (filters || "sort" in changes) next.delete("offset");
-    for (const [key, value] of Object.entries(changes)) {
-      if (value === null || value === undefined || value === "") next.delete(key);
-      else next.set(key, value);
-    }
-    go("tasks", Object.fromEntries(next));
-  }, [query.toString()]);
+  const change = useCallback(
+    (changes) => {
+      const next = new URLSearchParams(query);
+      const filters = Object.keys(changes).some((key) => !UNFILTERED.includes(key));
+      if (filters || "sort" in changes) next.delete("offset");
+      for (const [key, value] of Object.entries(changes)) {
+        if (value === null || value === undefined || value === "") next.delete(key);
+        else next.set(key, value);
+      }
+      go("tasks", Object.fromEntries(next));
+    },
+    [query.toString()],
+  );
 
   const asked = useMemo(() => {
     const asked = new URLSearchParams(query);
@@ -43,8 +46,13 @@ export default function Tasks({ run, about, live, query, go }) {
   const close = useCallback(() => {
     const back = `[data-simulation="${chosen}"]`;
     change({ simulation: null });
-    requestAnimationFrame(() => requestAnimationFrame(() => (
-      document.querySelector(back) ?? document.querySelector(".simulations"))?.focus({ preventScroll: true })));
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() =>
+        (document.querySelector(back) ?? document.querySelector(".simulations"))?.focus({
+          preventScroll: true,
+        }),
+      ),
+    );
   }, [change, chosen]);
 
   const table = useRef(null);
@@ -57,31 +65,78 @@ export default function Tasks({ run, about, live, query, go }) {
   const offset = Number(query.get("offset") ?? 0);
   const file = new URLSearchParams(asked);
   file.delete("offset");
-  return html`<div class="tasks ${chosen === null ? "" : "with-drawer"}"><div class="stack">
-    ${failures.data && failed > 0 && html`<${Groups} run=${run} failures=${failures.data}
-      chosen=${query.get("group")} choose=${(group) => showTable({ group, state: null })} readOnly=${readOnly} />`}
-    <${Running} run=${run} running=${live.summary.running ?? []} readOnly=${readOnly}
-      choose=${(task) => showTable({ task, state: null, group: null })} />
-    <section class="panel" aria-labelledby="simulations-title" ref=${table}>
-      <header><h2 id="simulations-title">Simulations</h2>
-        <div class="panel-actions"><a class="button" href=${`${runPath(run)}/simulations.csv?${file}`} download>CSV</a></div>
-      </header>
-      <div class="controls">
-        <${StateCounts} simulations=${live.summary.status.simulations} query=${query} change=${change} />
-        <${Search} query=${query} columns=${columns} change=${change} /></div>
-      <${Active} query=${query} columns=${columns} groups=${groups} change=${change} />
-      ${page.error && html`<${Trouble} error=${page.error}
-        retry=${page.error.status === 400 ? undefined : page.again} />`}
-      ${page.error?.status === 400 && html`<p><button type="button" onClick=${() => go("tasks")}>
-        Show all simulations</button></p>`}
-      ${page.data && html`<${Table} page=${page.data} about=${about} query=${query} chosen=${chosen} open=${open}
-        sort=${query.get("sort") ?? "simulation"} onSort=${(sort) => change({ sort })}
-        busy=${page.path !== `${runPath(run, "simulations")}?${limited(asked)}`} />
-        <${Paging} offset=${offset} limit=${LIMIT} total=${page.data.total}
-          turn=${(to) => change({ offset: to || null })} />`}
-    </section></div>
-    ${chosen !== null && html`<${Drawer} run=${run} simulation=${chosen} seq=${live.seq} readOnly=${readOnly}
-      open=${open} close=${close} filter=${(filters) => showTable({ state: null, task: null, group: null, ...filters })} />`}
+  return html`<div class="tasks ${chosen === null ? "" : "with-drawer"}">
+    <div class="stack">
+      ${
+        failures.data &&
+        failed > 0 &&
+        html`<${Groups}
+          run=${run}
+          failures=${failures.data}
+          chosen=${query.get("group")}
+          choose=${(group) => showTable({ group, state: null })}
+          readOnly=${readOnly}
+        />`
+      }
+      <${Running}
+        run=${run}
+        running=${live.summary.running ?? []}
+        readOnly=${readOnly}
+        choose=${(task) => showTable({ task, state: null, group: null })}
+      />
+      <section class="panel" aria-labelledby="simulations-title" ref=${table}>
+        <header>
+          <h2 id="simulations-title">Simulations</h2>
+          <div class="panel-actions">
+            <a class="button" href=${`${runPath(run)}/simulations.csv?${file}`} download>CSV</a>
+          </div>
+        </header>
+        <div class="controls">
+          <${StateCounts} simulations=${live.summary.status.simulations} query=${query} change=${change} />
+          <${Search} query=${query} columns=${columns} change=${change} />
+        </div>
+        <${Active} query=${query} columns=${columns} groups=${groups} change=${change} />
+        ${
+          page.error &&
+          html`<${Trouble} error=${page.error} retry=${page.error.status === 400 ? undefined : page.again} />`
+        }
+        ${
+          page.error?.status === 400 &&
+          html`<p><button type="button" onClick=${() => go("tasks")}>Show all simulations</button></p>`
+        }
+        ${
+          page.data &&
+          html`<${Table}
+              page=${page.data}
+              about=${about}
+              query=${query}
+              chosen=${chosen}
+              open=${open}
+              sort=${query.get("sort") ?? "simulation"}
+              onSort=${(sort) => change({ sort })}
+              busy=${page.path !== `${runPath(run, "simulations")}?${limited(asked)}`}
+            />
+            <${Paging}
+              offset=${offset}
+              limit=${LIMIT}
+              total=${page.data.total}
+              turn=${(to) => change({ offset: to || null })}
+            />`
+        }
+      </section>
+    </div>
+    ${
+      chosen !== null &&
+      html`<${Drawer}
+        run=${run}
+        simulation=${chosen}
+        seq=${live.seq}
+        readOnly=${readOnly}
+        open=${open}
+        close=${close}
+        filter=${(filters) => showTable({ state: null, task: null, group: null, ...filters })}
+      />`
+    }
   </div>`;
 }
 

@@ -94,14 +94,22 @@ export class TimelineChart {
       canvas.style.height = `${place.height}px`;
     }
     const end = this.last;
-    this.end_ = end;
+    this.lastDrawn = end;
     if (this.mode === "newest") this.part = newest(this.part, end);
     const view = this.mode === "all" ? whole(end) : within(this.part, end);
     const columns = this.columns.update(live.tasks, this.lanes.lane, view, place.columns, end);
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.scene = {
-      place, view, end, live, ...this.lanes, columns, models: this.models, highlight: this.highlight, going: this.going,
+      place,
+      view,
+      end,
+      live,
+      ...this.lanes,
+      columns,
+      models: this.models,
+      highlight: this.highlight,
+      going: this.going,
     };
     const how = paint(pen, this.scene);
     this.times.push(performance.now() - began);
@@ -113,8 +121,9 @@ export class TimelineChart {
 
   show(mode, view) {
     if (mode === "newest") {
-      const span = this.part && this.mode !== "all" ? this.part.to - this.part.from : Math.max(10, this.end_ / 10);
-      view = newest({ from: 0, to: span }, this.end_);
+      const span =
+        this.part && this.mode !== "all" ? this.part.to - this.part.from : Math.max(10, this.lastDrawn / 10);
+      view = newest({ from: 0, to: span }, this.lastDrawn);
     }
     this.part = view ?? null;
     if (mode !== this.mode) this.calls.viewed((this.mode = mode));
@@ -123,17 +132,19 @@ export class TimelineChart {
 
   zoom(times, around) {
     const { view } = this.scene;
-    const next = zoomed(view, times, around ?? 0.5 * (view.from + view.to), this.end_);
-    const all = whole(this.end_);
+    const next = zoomed(view, times, around ?? 0.5 * (view.from + view.to), this.lastDrawn);
+    const all = whole(this.lastDrawn);
     if (next.to - next.from >= all.to - 1e-9) this.show("all");
-    else if (this.mode === "newest" && around === undefined) this.part = { from: next.from, to: next.to }, this.request();
+    else if (this.mode === "newest" && around === undefined)
+      ((this.part = { from: next.from, to: next.to }), this.request());
     else this.show("part", next);
   }
 
   pan(share) {
     const { view } = this.scene;
     const by = share * (view.to - view.from);
-    if (this.mode !== "all") this.show("part", within({ from: view.from + by, to: view.to + by }, this.end_));
+    if (this.mode === "all") return;
+    this.show("part", within({ from: view.from + by, to: view.to + by }, this.lastDrawn));
   }
 
   // The pointer.
@@ -141,27 +152,34 @@ export class TimelineChart {
   listen() {
     const { canvas } = this;
     let press = null;
-    canvas.addEventListener("wheel", (event) => {
-      // Without Ctrl and on the whole run the page scrolls as it does everywhere else.
-      if (!event.ctrlKey && !event.shiftKey && !event.altKey && this.mode === "all" && event.deltaY > 0) return;
-      event.preventDefault();
-      if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) this.pan(event.deltaX / this.scene.place.columns);
-      else this.zoom(Math.exp(-event.deltaY / 400), this.timeAt(event.offsetX));
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        // Without Ctrl and on the whole run the page scrolls as it does everywhere else.
+        if (!event.ctrlKey && !event.shiftKey && !event.altKey && this.mode === "all" && event.deltaY > 0)
+          return;
+        event.preventDefault();
+        if (Math.abs(event.deltaX) > Math.abs(event.deltaY))
+          this.pan(event.deltaX / this.scene.place.columns);
+        else this.zoom(Math.exp(-event.deltaY / 400), this.timeAt(event.offsetX));
+      },
+      { passive: false },
+    );
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       press = { x: event.offsetX, view: this.scene.view, moved: false };
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!press) return void this.hover(this.taskAt(event.offsetX, event.offsetY), event.offsetX, event.offsetY);
+      if (!press)
+        return void this.hover(this.taskAt(event.offsetX, event.offsetY), event.offsetX, event.offsetY);
       const by = event.offsetX - press.x;
       if (Math.abs(by) > MOVED) press.moved = true;
       if (!press.moved || this.mode === "all") return;
       const { from, to } = press.view;
       const shift = (-by / this.scene.place.columns) * (to - from);
       this.hover(-1);
-      this.show("part", within({ from: from + shift, to: to + shift }, this.end_));
+      this.show("part", within({ from: from + shift, to: to + shift }, this.lastDrawn));
     });
     canvas.addEventListener("pointerup", (event) => {
       const task = press && !press.moved ? this.taskAt(event.offsetX, event.offsetY) : -1;
@@ -177,11 +195,14 @@ export class TimelineChart {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const keys = {
-      "+": () => this.zoom(STEP), "=": () => this.zoom(STEP), "-": () => this.zoom(1 / STEP),
+      "+": () => this.zoom(STEP),
+      "=": () => this.zoom(STEP),
+      "-": () => this.zoom(1 / STEP),
       0: () => this.show("all"),
       ArrowLeft: () => (event.shiftKey ? this.walk(-1, 0) : this.pan(-0.2)),
       ArrowRight: () => (event.shiftKey ? this.walk(1, 0) : this.pan(0.2)),
-      ArrowUp: () => this.walk(0, -1), ArrowDown: () => this.walk(0, 1),
+      ArrowUp: () => this.walk(0, -1),
+      ArrowDown: () => this.walk(0, 1),
       Enter: () => this.highlight >= 0 && this.calls.chosen(this.highlight),
       Escape: () => this.hover(-1),
     };
@@ -211,7 +232,7 @@ export class TimelineChart {
     let least = reach;
     for (let k = 0; k < n; k++) {
       if (worker[k] !== of || !(start[k] >= 0)) continue;
-      const end = state[k] === RUNNING ? this.end_ : start[k] + length[k];
+      const end = state[k] === RUNNING ? this.lastDrawn : start[k] + length[k];
       const apart = Math.max(start[k] - time, time - end, 0);
       if (apart < least || (apart === 0 && least === 0)) {
         found = k;
@@ -241,10 +262,12 @@ export class TimelineChart {
     if (next < 0) return;
     if (this.mode !== "all" && (start[next] < view.from || start[next] > view.to)) {
       const half = 0.5 * (view.to - view.from);
-      this.show("part", within({ from: start[next] - half, to: start[next] + half }, this.end_));
+      this.show("part", within({ from: start[next] - half, to: start[next] + half }, this.lastDrawn));
       this.draw();
     }
-    const x = place.left + ((start[next] - this.scene.view.from) / (this.scene.view.to - this.scene.view.from)) * place.columns;
+    const x =
+      place.left +
+      ((start[next] - this.scene.view.from) / (this.scene.view.to - this.scene.view.from)) * place.columns;
     this.hover(next, Math.max(place.left, x), place.lanes.y + (lane[worker[next]] + 0.5) * place.lanes.each);
   }
 

@@ -5,8 +5,8 @@ const FAILED = 4;
 const RECOUNT = 5000; // ms after which all is counted anew: a task that was done may run again
 
 /**
- * Busy time by lane and by stage in columns of equal width. Tasks that are over are added once; those that run
- * are added to a copy whenever the columns are asked for.
+ * Busy time by lane and by stage in columns of equal width. Tasks that are over are added once; those that
+ * run are added to a copy whenever the columns are asked for.
  */
 export class Columns {
   constructor() {
@@ -91,7 +91,7 @@ export class Columns {
   }
 }
 
-/** Busy share by lane and column, the share of it that is marked, and columns' busy time by stage (columns). */
+/** By lane and column: the busy share, and that of what went wrong; by stage and column: tasks at a time. */
 class Sums {
   constructor(lanes, columns) {
     this.busy = new Float32Array(lanes * columns);

@@ -1,7 +1,14 @@
 // Patterns that tell states apart without colour.
 
 const SIZE = 6;
-const LINES = { "/": [[0, SIZE, SIZE, 0]], "\\": [[0, 0, SIZE, SIZE]], x: [[0, SIZE, SIZE, 0], [0, 0, SIZE, SIZE]] };
+const LINES = {
+  "/": [[0, SIZE, SIZE, 0]],
+  "\\": [[0, 0, SIZE, SIZE]],
+  x: [
+    [0, SIZE, SIZE, 0],
+    [0, 0, SIZE, SIZE],
+  ],
+};
 
 /** A canvas pattern of a hatch ("/", "\\" or "x") in a colour. */
 export function hatch(context, kind, colour) {

@@ -11,7 +11,8 @@ const NARROW = 640;
 const natural = new Intl.Collator("en", { numeric: true });
 
 /**
- * Lanes by name, so that worker-2 stands before worker-10: `order[lane]` is the worker, `lane[worker]` its lane.
+ * Lanes by name, so that worker-2 stands before worker-10: `order[lane]` is the worker, `lane[worker]` its
+ * lane.
  * @param {string[]} workers
  */
 export function lanesOf(workers) {
@@ -35,7 +36,10 @@ export function layout(width, lanes, training) {
   const running = top + height + GAP + 16;
   const spent = running + STRIP + GAP + 16;
   return {
-    left, right, width, columns: Math.max(1, Math.round(right - left)),
+    left,
+    right,
+    width,
+    columns: Math.max(1, Math.round(right - left)),
     training: { y: 0, height: training ? TRAINING : 0 },
     lanes: { y: top, height, each: lanes ? height / lanes : 0 },
     running: { y: running, height: STRIP },

@@ -20,7 +20,8 @@ export function paint(pen, scene) {
   pen.clearRect(0, 0, place.width, place.height);
   pen.font = FONT;
   pen.textBaseline = "middle";
-  const x = (time) => place.left + ((time - scene.view.from) / (scene.view.to - scene.view.from)) * place.columns;
+  const x = (time) =>
+    place.left + ((time - scene.view.from) / (scene.view.to - scene.view.from)) * place.columns;
   const marks = ticks(scene.view, place.columns / 72);
   grid(pen, scene, ink, x, marks);
   const how = scene.columns.shown > MOST_BARS ? "share" : "bars";
@@ -179,7 +180,8 @@ function labels(pen, { place, live, order }, ink) {
   pen.fillStyle = ink.soft;
   pen.textAlign = "right";
   const right = place.left - 8;
-  if (place.training.height) pen.fillText("training", right, place.training.height / 2 + 0.5, place.left - 12);
+  if (place.training.height)
+    pen.fillText("training", right, place.training.height / 2 + 0.5, place.left - 12);
   const every = Math.max(1, Math.ceil(13 / place.lanes.each));
   for (let k = 0; k < order.length; k += every) {
     const y = place.lanes.y + (k + 0.5) * place.lanes.each + 0.5;
@@ -228,7 +230,15 @@ function running(pen, scene, ink) {
   title(pen, place.running, place, "tasks running", ink);
   scaleOf(pen, place.running, place, top, (value) => value.toLocaleString("en"), ink);
   pen.fillStyle = ink.series[0];
-  area(pen, place.running, place, (k) => done[k] + failed[k], () => 0, top, past(scene));
+  area(
+    pen,
+    place.running,
+    place,
+    (k) => done[k] + failed[k],
+    () => 0,
+    top,
+    past(scene),
+  );
 }
 
 /** The stages' time spent up to each column, s. */
@@ -259,14 +269,21 @@ function spent(pen, scene, ink) {
   const total = end ? done[end - 1] + failed[end - 1] + training[end - 1] : 0;
   const { seconds, name } = unitOf(total);
   const top = total || 1;
-  title(pen, place.spent, place, `time spent in all (${name} of workers): simulations, failed tasks, training`, ink);
+  title(
+    pen,
+    place.spent,
+    place,
+    `time spent in all (${name} of workers): simulations, failed tasks, training`,
+    ink,
+  );
   const text = (value) => (value / seconds).toLocaleString("en", { maximumSignificantDigits: 3 });
   scaleOf(pen, place.spent, place, top, text, ink);
   const [none, one, two] = [() => 0, (k) => done[k], (k) => done[k] + failed[k]];
   pen.fillStyle = ink.states[2];
   area(pen, place.spent, place, (k) => done[k], none, top, end);
   for (const [values, below, colour, kind] of [
-    [failed, one, ink.states[4], "/"], [training, two, ink.series[3], ""],
+    [failed, one, ink.states[4], "/"],
+    [training, two, ink.series[3], ""],
   ]) {
     pen.fillStyle = colour;
     area(pen, place.spent, place, (k) => values[k], below, top, end);

@@ -30,7 +30,10 @@ export function ticks({ from, to }, most) {
   const found = [];
   for (let k = Math.ceil(from / seconds / step - 1e-9); k * step * seconds <= to + 1e-9; k++) {
     const value = k * step || 0; // no minus before a zero
-    const text = value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    const text = value.toLocaleString("en", {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+    });
     found.push({ at: value * seconds, text });
   }
   return found;

@@ -6,8 +6,9 @@ const CODES = { waiting: 0, running: 1, done: 2, failed: 4, lost: 5 };
 
 /** The state of a simulation as a shape, a word and a colour. */
 export function State({ state }) {
-  return html`<span class="state state-${state}"><span aria-hidden="true">${STATES[CODES[state]].symbol}</span>
-    ${` ${state}`}</span>`;
+  return html`<span class="state state-${state}"
+    ><span aria-hidden="true">${STATES[CODES[state]].symbol}</span> ${` ${state}`}</span
+  >`;
 }
 
 /** A mean with its standard error, to two digits of the error: "3.214 ± 0.012". */

@@ -8,7 +8,8 @@ import { useEffect, useRef, useState } from "../../lib/preact.js";
  * @param {string|null} path nothing is asked for where it is null
  * @param {*} news
  * @param {number} every ms
- * @returns {{data: object|null, error: Error|null, path: string|null, again: () => void}} `path` is that of `data`
+ * @returns {{data: object|null, error: Error|null, path: string|null, again: () => void}} `path` is that
+ *   of `data`
  */
 export function useFetched(path, news, every) {
   const [state, setState] = useState({ data: null, error: null, path: null });
@@ -46,9 +47,12 @@ export function useFetched(path, news, every) {
     };
     now.timer = setTimeout(later, Math.max(0, now.last + every - performance.now()));
   }, [news, path]);
-  useEffect(() => () => {
-    clearTimeout(at.current.timer);
-    at.current.asking?.abort();
-  }, []);
+  useEffect(
+    () => () => {
+      clearTimeout(at.current.timer);
+      at.current.asking?.abort();
+    },
+    [],
+  );
   return { ...state, again: ask };
 }

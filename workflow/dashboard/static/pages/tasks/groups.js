@@ -10,13 +10,29 @@ export function Groups({ run, failures, chosen, choose, readOnly }) {
   const { failed, groups } = failures;
   if (!groups.length) return null;
   const shown = all ? groups : groups.slice(0, SHOWN);
-  const summary = `${counted(failed, "simulation")} failed, in ${counted(groups.length, "group")}. `
-    + "No model learns from them.";
+  const summary =
+    `${counted(failed, "simulation")} failed, in ${counted(groups.length, "group")}. ` +
+    "No model learns from them.";
   return html`<${Panel} title="What went wrong" summary=${summary} className="failures">
-    <ul class="failure-groups">${shown.map((group) => html`<${Group} key=${group.key} run=${run} group=${group}
-      chosen=${chosen === group.key} choose=${choose} readOnly=${readOnly} />`)}</ul>
-    ${groups.length > SHOWN && html`<button type="button" class="small" aria-expanded=${String(all)}
-      onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show ${groups.length - SHOWN} more groups`}</button>`}
+    <ul class="failure-groups">
+      ${shown.map(
+        (group) =>
+          html`<${Group}
+            key=${group.key}
+            run=${run}
+            group=${group}
+            chosen=${chosen === group.key}
+            choose=${choose}
+            readOnly=${readOnly}
+          />`,
+      )}
+    </ul>
+    ${
+      groups.length > SHOWN &&
+      html`<button type="button" class="small" aria-expanded=${String(all)} onClick=${() => setAll(!all)}>
+        ${all ? "Show fewer" : `Show ${groups.length - SHOWN} more groups`}
+      </button>`
+    }
   <//>`;
 }
 
@@ -33,10 +49,20 @@ function Group({ run, group, chosen, choose, readOnly }) {
       <p class="message">${said === `${reason}: ${reason}` ? reason : message}</p>
       <p><span class="soft">In common:</span> ${words}.</p>
       <div class="group-actions">
-        <button type="button" class="small" aria-pressed=${String(chosen)}
-          onClick=${() => choose(chosen ? null : key)}>${chosen ? "Show all simulations" : "Show these"}</button>
-        ${!readOnly && html`<button type="button" class="small" onClick=${() => act(run, "retry", retry)}>
-          ${label}</button>`}
+        <button
+          type="button"
+          class="small"
+          aria-pressed=${String(chosen)}
+          onClick=${() => choose(chosen ? null : key)}
+        >
+          ${chosen ? "Show all simulations" : "Show these"}
+        </button>
+        ${
+          !readOnly &&
+          html`<button type="button" class="small" onClick=${() => act(run, "retry", retry)}>
+            ${label}
+          </button>`
+        }
       </div>
     </div>
     ${common && html`<${Histogram} common=${common} />`}

@@ -16,22 +16,41 @@ export function Histogram({ common }) {
     const most = Math.max(...counts, 1);
     return counts.map((count, k) => {
       const height = count ? Math.max(1.5, (count / most) * (HALF - 2)) : 0;
-      return html`<rect class=${kind} x=${x(edges[k]) + 0.75} width=${Math.max(1, x(edges[k + 1]) - x(edges[k]) - 1.5)}
-        y=${up ? HALF - height : HALF + 1} height=${height} />`;
+      return html`<rect
+        class=${kind}
+        x=${x(edges[k]) + 0.75}
+        width=${Math.max(1, x(edges[k + 1]) - x(edges[k]) - 1.5)}
+        y=${up ? HALF - height : HALF + 1}
+        height=${height}
+      />`;
     });
   };
   const ticks = values.length && values.length <= 5 ? values : [low, high];
   return html`<figure class="pair-histogram">
-    <svg viewBox="0 0 ${WIDTH} ${2 * HALF + 16}" width=${WIDTH} height=${2 * HALF + 16} role="img"
-      aria-label=${words(common)}>
+    <svg
+      viewBox="0 0 ${WIDTH} ${2 * HALF + 16}"
+      width=${WIDTH}
+      height=${2 * HALF + 16}
+      role="img"
+      aria-label=${words(common)}
+    >
       ${bars(failed, true, "failed")}
       <line x1="0" x2=${WIDTH} y1=${HALF + 0.5} y2=${HALF + 0.5} />
       ${bars(done, false, "done")}
-      ${ticks.map((value, k) => html`<text x=${values.length ? x(value) : k ? WIDTH : 0} y=${2 * HALF + 13}
-        text-anchor=${values.length ? "middle" : k ? "end" : "start"}>${number(value)}</text>`)}
+      ${ticks.map(
+        (value, k) =>
+          html`<text
+            x=${values.length ? x(value) : k ? WIDTH : 0}
+            y=${2 * HALF + 13}
+            text-anchor=${values.length ? "middle" : k ? "end" : "start"}
+            >${number(value)}</text
+          >`,
+      )}
     </svg>
-    <figcaption><span class="failed">failed</span> above, <span class="done">done</span> below,
-      over ${unit(common.input, common.unit)}</figcaption>
+    <figcaption>
+      <span class="failed">failed</span> above, <span class="done">done</span> below, over${" "}
+      ${unit(common.input, common.unit)}
+    </figcaption>
   </figure>`;
 }
 
