@@ -146,7 +146,7 @@ def normalised(message: str) -> str:
 @lru_cache(maxsize=1 << 16)
 def group_key(reason: str, message: str) -> str:
     """The key of the group that a failure belongs to."""
-    return blake2b(f"{reason}\0{normalised(message)}".encode(), digest_size=6).hexdigest()
+    return blake2b(f"{reason}\0{normalised(message)}".encode(errors="replace"), digest_size=6).hexdigest()
 
 
 def failure_groups(record: Record, space: Space) -> list[FailureGroup]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from served_here import served
 
@@ -58,11 +59,11 @@ class Going:
         marker |= {"started": time.time(), "process_started": process_start(os.getpid())}
         (self.folder.path / "running" / f"task-{task:06d}.json").write_text(json.dumps(marker))
 
-    def done(self, task: int, worker: str, failed: int = 0, lost: int = 0) -> None:
+    def done(self, task: int, worker: str, failed: int = 0, lost: int = 0, x: float = 1.0) -> None:
         self.leave(task)
         size, now = self.tasks[task], time.time()
         failed = min(failed, size)
-        means = [1.0] * (size - min(lost, size))
+        means = [x] * (size - min(lost, size))
         self.log.append(
             "task_done",
             task=task,
@@ -81,11 +82,11 @@ class Going:
         with suppress(FileNotFoundError):
             (self.folder.path / "running" / f"task-{task:06d}.json").unlink()
 
-    def train(self, *, promoted: bool, coverage: float = 0.95) -> None:
+    def train(self, *, promoted: bool, coverage: float = 0.95, rmse: float = 0.0) -> None:
         self.models += 1
         self.log.append("training_started", model=self.models, simulations=10)
         overall = {"success": 0.9, "coverage": coverage, "median_relative_error": 0.01, "rms_z": 1.0}
-        scores = {"n": 30, "overall": overall, "targets": {}}
+        scores = {"n": 30, "overall": overall, "targets": {"x": {**overall, "rmse": rmse}}}
         times = {"started": time.time() - 2, "ended": time.time()}
         fields = {"model": self.models, "simulations": 10, "promoted": promoted, **times}
         self.log.append("model_trained", scores=scores, **MODEL, **fields)
@@ -379,6 +380,23 @@ def test_alerts_are_made_only_of_what_is_so(going):
     one.close()
     assert [model["in_use"] for model in page.summary["models"]] == [False, True]
     assert len(page.summary["speedup"]["points"]) == 3  # at each model, and now
+
+
+def test_a_model_that_predicts_nothing_is_said_to(going):
+    for task in range(20):
+        going.done(task, "worker-0", x=float(task))
+    going.log.commit()
+    one = Followed(going.folder)
+    spread = float(np.std(np.arange(20.0)))
+    for rmse, said in ((0.9 * spread, []), (1.1 * spread, ["v0002"])):
+        going.train(promoted=True, rmse=rmse)
+        going.log.commit()
+        one.look()
+        texts = [alert["text"] for alert in look(one).summary["alerts"]]
+        assert len(texts) == len(said)
+        assert all(word in text for word, text in zip(said, texts, strict=True))
+    one.close()
+    assert f"rms error {1.1 * spread:.3g}, while simulations differ by {spread:.3g}" in texts[0]
 
 
 def test_the_end_is_foreseen_from_the_latest_pace(going, monkeypatch):

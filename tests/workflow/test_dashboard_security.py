@@ -12,7 +12,9 @@ from small_run import small_run
 
 from workflow.dashboard.app import build
 from workflow.dashboard.context import Refusal, Runs
+from workflow.dashboard.figure_routes import figure_names
 from workflow.dashboard.files import confined
+from workflow.dashboard.page import find_pages
 
 SECRET = "nobody's business"
 OPEN = ("/static/app.js", "/static/assets/plotly-cartesian.min.js")
@@ -48,12 +50,15 @@ def addresses() -> list[tuple[str, str]]:
     found = []
     for router in build(Runs(Path("nowhere")), token=TOKEN).routes:
         for route in getattr(getattr(router, "original_router", None), "routes", [router]):
-            path = route.path
-            for name, value in {"run": "wells-1", "name": "wells-1", "path": "status.json"}.items():
-                path = path.replace(f"{{{name}}}", value).replace(f"{{{name}:path}}", value)
-            path = path.replace("{number}", "1").replace("{page}", "overview")
-            assert "{" not in path, path
-            found += [(method, path) for method in getattr(route, "methods", None) or ("GET",)]
+            whole = route.path.replace("/runs/{name}", "/runs/{run}").replace("{run}", "wells-1")
+            whole = whole.replace("{path:path}", "status.json").replace("{number}", "1")
+            figures = figure_names() if "{name}" in whole else [""]
+            pages = list(find_pages()) if "{page}" in whole else [""]
+            paths = [whole.replace("{name}", f).replace("{page}", p) for f in figures for p in pages]
+            assert not any("{" in path for path in paths), paths
+            found += [
+                (method, path) for method in getattr(route, "methods", None) or ("GET",) for path in paths
+            ]
     return found
 
 

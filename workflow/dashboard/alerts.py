@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from workflow.dashboard.surroundings import Surroundings
 from workflow.folder import RunFolder, version_name
@@ -28,6 +31,35 @@ LITTLE, LEAST = 0.03, 2e9
 Alert = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Poor:
+    """An output that a model predicts no better than the mean of the simulations would.
+
+    Args:
+        name: of the output.
+        error: rms error on held-out simulations.
+        spread: standard deviation of what was simulated.
+    """
+
+    name: str
+    error: float
+    spread: float
+
+
+def poor(record: Record, model: Mapping[str, Any]) -> list[Poor]:
+    """The scalar outputs that a model, as its event tells, does not predict; none if few have judged it."""
+    scores = model.get("scores") or {}
+    if scores.get("n", 0) < FEW:
+        return []
+    done, found = record.finished(), []
+    for name, score in scores["targets"].items():
+        if name in record.scalar_names:
+            spread = float(np.nanstd(record.mean(name)[done]))
+            if score["rmse"] is not None and 0 < spread <= score["rmse"]:
+                found.append(Poor(name, score["rmse"], spread))
+    return found
+
+
 def alerts(
     folder: RunFolder,
     record: Record,
@@ -37,6 +69,7 @@ def alerts(
     *,
     newest: float,
     longest: Sequence[float],
+    poor: Sequence[Poor],
 ) -> list[Alert]:
     """All that is to be said by now, errors first.
 
@@ -48,6 +81,7 @@ def alerts(
         troubles: what is wrong with the log, in words.
         newest: time of the newest event, seconds since 1970.
         longest: seconds that the latest tasks took.
+        poor: what the model in use does not predict.
     """
     found = [_alert("error", text, "provenance") for text in troubles]
     found += _ended(folder, record, state)
@@ -55,6 +89,7 @@ def alerts(
     found += _quiet(record, around, state, newest, longest)
     found += _disk(around)
     found += _model(record)
+    found += _poor(record, poor)
     return sorted(found, key=lambda alert: alert["level"] != "error")
 
 
@@ -144,3 +179,14 @@ def _model(record: Record) -> list[Alert]:
         )
         found.append(_alert("warning", text, "surrogate"))
     return found
+
+
+def _poor(record: Record, poor: Sequence[Poor]) -> list[Alert]:
+    if not poor or record.promoted is None:
+        return []
+    outputs = "; ".join(
+        f"{p.name.replace('_', ' ')}: rms error {p.error:.3g}, while simulations differ by {p.spread:.3g}"
+        for p in poor
+    )
+    text = f"Model {version_name(record.promoted)} predicts no better than a mean would ({outputs})."
+    return [_alert("warning", text, "surrogate")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -41,7 +42,13 @@ def build(runs: Runs, *, token: str, read_only: bool = False, hosts: Sequence[st
     """
     context = Context(runs, read_only)
     closing = stream.Closing()
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        default_response_class=_Json,
+    )
     app.include_router(stream.routes(context, closing))
     for part in (overview, simulations, figure_routes, whatif, actions, files):
         app.include_router(part.routes(context))
@@ -55,7 +62,15 @@ def build(runs: Runs, *, token: str, read_only: bool = False, hosts: Sequence[st
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
     return Dashboard(app, context, closing, token=token, read_only=read_only, hosts=hosts)
+
+
+class _Json(JSONResponse):
+    """JSON in ASCII: what programs print on their way down need not be Unicode."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
 
 
 class _Shared(StaticFiles):
@@ -97,7 +112,7 @@ class Dashboard(Gate):
 
 
 def _answer(status: int, words: str, do: str = "") -> JSONResponse:
-    return JSONResponse({"error": words, "do": do}, status)
+    return _Json({"error": words, "do": do}, status)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -116,3 +131,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     first: dict[str, Any] = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return _answer(400, f"{where[:200]}: {first['msg'][0].lower()}{first['msg'][1:]}")
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    # It is raised anew after this, for the gate to note it.
+    return _answer(500, "the dashboard made a mistake", "start it with mlaround --verbose to see which")

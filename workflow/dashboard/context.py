@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 READ_AT_ONCE = 4
 """Runs whose results are kept in memory; the one looked at longest ago is let go for another."""
 
+LONGEST = 2000
+"""Characters of a refusal: some repeat what was given."""
+
 WORDED = (CampaignError, EventLogError, ModelFileError, ResultFileError)
 """Errors of damaged folders that say themselves which file it is."""
 
@@ -38,7 +41,7 @@ class Refusal(Exception):  # noqa: N818  # what it is, and no more an error than
 
     def __init__(self, status: int, words: str, do: str = "") -> None:
         super().__init__(words)
-        self.status, self.words, self.do = status, words, do
+        self.status, self.words, self.do = status, words[:LONGEST], do
 
 
 class OpenRun:

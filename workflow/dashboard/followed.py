@@ -287,4 +287,4 @@ def _stat(path: os.PathLike[str]) -> tuple[tuple[int, int] | None, int]:
 
 
 def _compact(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(data, separators=(",", ":"), allow_nan=False)

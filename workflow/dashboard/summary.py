@@ -7,7 +7,7 @@ import statistics
 from collections import deque
 from typing import Any
 
-from workflow.dashboard.alerts import alerts
+from workflow.dashboard.alerts import Poor, alerts, poor
 from workflow.dashboard.surroundings import Surroundings
 from workflow.dashboard.tasktable import TaskTable
 from workflow.events import Event
@@ -36,6 +36,7 @@ class Summary:
         self._ends: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self._longest: deque[float] = deque(maxlen=RECENT)
         self._points: list[tuple[float, float]] = []
+        self._poor: dict[int, list[Poor]] = {}
         self._newest = 0.0
         self._eta: dict[str, float] | None = None
         self._speedup: dict[str, Any] = {}
@@ -49,6 +50,7 @@ class Summary:
             self._ends.append((event["ended"], int(record.task_count[event["task"]])))
             self._longest.append(event["ended"] - event["started"])
         elif kind == "model_trained":
+            self._poor[event["model"]] = poor(record, event)
             measured = measure(record)
             if measured is not None and math.isfinite(measured.value):
                 self._points.append((round(event["t"], 1), _rounded(measured.value)))
@@ -92,7 +94,14 @@ class Summary:
             "status": now,
             "eta": self._eta,
             "alerts": alerts(
-                self.folder, record, around, state, troubles, newest=self._newest, longest=self._longest
+                self.folder,
+                record,
+                around,
+                state,
+                troubles,
+                newest=self._newest,
+                longest=self._longest,
+                poor=self._poor.get(record.promoted or 0, []),
             ),
             "models": _models(record),
             "speedup": self._speedup,

@@ -134,9 +134,9 @@ def _number(folder: RunFolder, version: str | None) -> int:
                 f"{folder.name} has no model in use yet: none was trained, or none could be",
                 "the first training follows when enough simulations are done",
             )
-        name = folder.promoted.read_text(encoding="utf-8").strip()
+        name = folder.promoted.read_text(encoding="utf-8", errors="replace").strip()
     digits = name.removeprefix("v")
-    if not (digits.isascii() and digits.isdigit()):
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         raise _unknown(folder, name)
     return int(digits)
 
