@@ -3,6 +3,7 @@ import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
 import { api, post, runPath } from "./api.js";
 import { remember } from "./asked.js";
 import { counted, sentence } from "./format.js";
+import { prose } from "./prose.js";
 
 /** How a verb is asked for, and what its dialog still asks. */
 const VERBS = {
@@ -112,8 +113,8 @@ function useMeaning(run, verb, chosen, complete) {
 }
 
 function Meaning({ of, trouble, complete }) {
-  if (trouble) return html`<p class="bad">${sentence(trouble.words)} ${sentence(trouble.do)}</p>`;
-  if (of) return html`<p>${sentence(of.possible ? of.words : of.why_not)}</p>`;
+  if (trouble) return html`<p class="bad">${prose(`${sentence(trouble.words)} ${sentence(trouble.do)}`)}</p>`;
+  if (of) return html`<p>${prose(sentence(of.possible ? of.words : of.why_not))}</p>`;
   return html`<p class="soft">${complete ? "Looking at what this means" : "Say how many."}</p>`;
 }
 

@@ -64,7 +64,8 @@ function content({ at, page, about, live, go, error, retry }) {
     return html`<${Trouble} error=${new ApiError(404, words, "The navigation has the others")} />`;
   }
   const key = `${at.run}/${page.name}`;
-  return html`<${Lazy} key=${key} script=${page.script} at=${at} about=${about} live=${live} go=${go} />`;
+  const given = { at, about, live, go, script: page.script };
+  return html`<${Lazy} key=${key} ...${given} />`;
 }
 
 function skip(event) {
@@ -76,8 +77,6 @@ function Loading() {
   return html`<p class="loading soft" role="status">Loading</p>`;
 }
 
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-
 /** The descriptor of a run. It is asked for again until the server answers. */
 function useAbout(run) {
   const [state, setState] = useState({ run: "", about: null, error: null });
@@ -88,7 +87,8 @@ function useAbout(run) {
     let timer = 0;
     api(runPath(run)).then(
       (about) => {
-        if (!over) setState((old) => ({ run, about: same(old.about, about) ? old.about : about, error: null }));
+        const unchanged = (old) => JSON.stringify(old.about) === JSON.stringify(about);
+        if (!over) setState((old) => ({ run, about: unchanged(old) ? old.about : about, error: null }));
       },
       (error) => {
         if (over) return;

@@ -2,6 +2,7 @@
 import { html, useEffect, useState } from "./lib/preact.js";
 import { roughly, sentence } from "./format.js";
 import { quoted } from "./links.js";
+import { prose } from "./prose.js";
 import { Command } from "./ui.js";
 
 /** A lost connection is back at once most times: before this (ms) it is not worth a word. */
@@ -21,7 +22,7 @@ export function Gone({ error, run, retry }) {
   const missing = error.status === 404 && run;
   return html`<div class="gone" role="alert">
     <h2>${missing ? `There is no run ${run}` : "This does not work"}</h2>
-    <p>${missing ? "" : sentence(error.words)} ${sentence(error.do)}</p>
+    <p>${missing ? "" : prose(sentence(error.words))} ${prose(sentence(error.do))}</p>
     <p class="buttons">
       <a href="#/">All campaigns</a>
       <button type="button" onClick=${retry}>Try again</button>

@@ -1,6 +1,7 @@
 // What pages are made of. Pages import from here and from lib/preact.js alone.
 import { html, useMemo, useRef, useState } from "./lib/preact.js";
 import { number, sentence, unit } from "./format.js";
+import { prose } from "./prose.js";
 import { STATES } from "./theme.js";
 
 export { api, ApiError, post, runPath } from "./api.js";
@@ -9,6 +10,7 @@ export { actionWords } from "./asked.js";
 export { ago, bytes, clock, counted, factor, now, number } from "./format.js";
 export { percent, roughly, seconds, sentence, unit } from "./format.js";
 export { address } from "./links.js";
+export { prose } from "./prose.js";
 export { colours, onTheme, STATES, useTheme } from "./theme.js";
 export { toast } from "./toast.js";
 
@@ -191,8 +193,8 @@ export function Command({ text, label }) {
  */
 export function Trouble({ error, retry }) {
   return html`<div class="trouble" role="alert">
-    <p><strong>${sentence(error.words ?? error.message)}</strong></p>
-    ${error.do && html`<p>${sentence(error.do)}</p>`}
+    <p><strong>${prose(sentence(error.words ?? error.message))}</strong></p>
+    ${error.do && html`<p>${prose(sentence(error.do))}</p>`}
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
 }

@@ -1,6 +1,6 @@
 // How a run is getting on: counts, what is left, how good the model is, what it saved, who works.
 import { html } from "../lib/preact.js";
-import { address, clock, counted, factor, number, percent, seconds, Tile, useStyle } from "../ui.js";
+import { address, clock, counted, factor, number, percent, prose, seconds, Tile, useStyle } from "../ui.js";
 import { Happened } from "./overview/happened.js";
 import { Learning } from "./overview/learning.js";
 import { Progress } from "./overview/progress.js";
@@ -39,7 +39,7 @@ function Alert({ run, level, text, page, query }) {
   return html`<li class=${tone}>
     <span class="sign" aria-hidden="true">${sign}</span>
     <span>
-      <strong>${name}.</strong> <span class="text">${text}</span>${" "}
+      <strong>${name}.</strong> <span class="text">${prose(text)}</span>${" "}
       ${page && page !== "overview" && html`<a href=${address(run, page, query ?? {})}>Look at it</a>`}
     </span>
   </li>`;
