@@ -27,10 +27,12 @@ def show(page: Page, run: str, name: str, query: str = "") -> None:
 
 
 SETTLED = """() => {
-  const waits = "[aria-busy=true], main .loading, .js-plotly-plot:not(:has(.main-svg))";
+  const waits = ["[aria-busy=true]", "main .loading", ".js-plotly-plot:not(:has(.main-svg))",
+    ".tasks:not(:has(table))"];
   const waiting = ".figure:not(:has(.main-svg, .empty, .trouble))";  // one that is not seen waits to be
-  return !document.querySelector(waits) && ![...document.querySelectorAll(waiting)]
-    .some((figure) => figure.getBoundingClientRect().top < innerHeight);
+  return !document.querySelector(waits.join())
+    && [...document.querySelectorAll("link[rel=stylesheet]")].every((link) => link.sheet)
+    && ![...document.querySelectorAll(waiting)].some((one) => one.getBoundingClientRect().top < innerHeight);
 }"""
 
 

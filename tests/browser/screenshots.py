@@ -25,10 +25,7 @@ from watched import Watched
 CAMPAIGNS = Path(__file__).resolve().parents[2] / "campaigns"
 
 RUNS = {"slit_density": (), "charged_sphere": ()}
-"""Runs that pages are shown of, each with what is overridden in its campaign."""
-
-SHOWN_OF = {"autotune": "charged_sphere"}
-"""Pages that the first run has nothing for."""
+"""Runs that pages are shown of, the first that has a page, each with what is overridden in its campaign."""
 
 SIZES = {"": (1440, 900), "-narrow": (1024, 768)}
 THEMES = ("light", "dark")
@@ -78,14 +75,15 @@ def take(browser: Browser, url: str, folder: Path, only: set[str]) -> None:
             watched = Watched(browser, color_scheme=theme, viewport=view, reduced_motion="reduce")
             page = watched.open(url)
             page.locator("header h1").first.wait_for()
-            names = page.evaluate("fetch('api/runs/slit_density').then(a => a.json()).then(a => a.pages)")
-            for name in ["campaigns", *(one["name"] for one in names)]:
+            about = "Promise.all(runs.map((run) => fetch(`api/runs/${run}`).then((answer) => answer.json())))"
+            names = {"campaigns": "#/"}
+            for run in page.evaluate(f"(runs) => {about}", list(RUNS)):
+                for one in run["pages"]:
+                    names.setdefault(one["name"], f"#/{run['name']}/{one['name']}")
+            for name, to in names.items():
                 if only and name not in only:
                     continue
-                run = SHOWN_OF.get(name, "slit_density")
-                page.evaluate(
-                    "to => { location.hash = to; }", "#/" if name == "campaigns" else f"#/{run}/{name}"
-                )
+                page.evaluate("to => { location.hash = to; }", to)
                 if name != "campaigns":
                     painted(page)
                 settled(page)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
@@ -125,8 +126,10 @@ class Proxy:
         assert target.hostname
         assert target.port
         proxy = self
-        self.passed = 0
-        """Bytes of answers, heads included, as they went over the wire."""
+        self.sent: Counter[str] = Counter()
+        """Bytes of answers by path, as they went over the wire, without their heads."""
+        self.heads = 0
+        """Bytes of the heads of all answers."""
         self.strayed: list[str] = []
         """Requests for something outside the prefix."""
         self._open: set[socket.socket] = set()
@@ -155,9 +158,10 @@ class Proxy:
                             self.send_header(name, value)
                     self.send_header("Connection", "close")
                     self.end_headers()
-                    proxy.passed += sum(len(k) + len(v) + 4 for k, v in answer.getheaders())
+                    path = urlsplit(self.path).path
+                    proxy.heads += sum(len(k) + len(v) + 4 for k, v in answer.getheaders())
                     while part := answer.read1(65536):
-                        proxy.passed += len(part)
+                        proxy.sent[path] += len(part)
                         self.wfile.write(part)
                         self.wfile.flush()
                 proxy._open.discard(self.connection)
@@ -175,6 +179,11 @@ class Proxy:
         self.url = f"http://127.0.0.1:{self.port}{prefix}{rest}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
+
+    @property
+    def passed(self) -> int:
+        """Bytes of all answers so far, heads included."""
+        return self.sent.total() + self.heads
 
     def close(self) -> None:
         """Stop, and cut what is under way."""
