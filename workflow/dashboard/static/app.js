@@ -111,14 +111,7 @@ function useLive(run, about) {
     if (!run || !about) return setState(null);
     return follow(run, (live) => setState({ run, live }));
   }, [run, Boolean(about)]);
-  const live = state?.run === run ? state.live : null;
-  useEffect(() => {
-    if (!live || live.seq < 0) return;
-    // Two frames later what this state changed is on the screen: this is what latency is measured by.
-    const { seq, eventTime } = live;
-    requestAnimationFrame(() => requestAnimationFrame(() => painted(seq, eventTime)));
-  }, [live?.seq]);
-  return live;
+  return state?.run === run ? state.live : null;
 }
 
 function painted(seq, eventTime) {
@@ -170,6 +163,12 @@ function Lazy({ script, at, about, live, go }) {
     );
   };
   useEffect(load, [script]);
+  useEffect(() => {
+    if (!Page || !live || live.seq < 0) return;
+    // Two frames later what this state changed is on the screen: this is what latency is measured by.
+    const { seq, eventTime } = live;
+    requestAnimationFrame(() => requestAnimationFrame(() => painted(seq, eventTime)));
+  }, [Page, live?.seq]);
   if (failed) {
     return html`<${Trouble} error=${new ApiError(0, "This page could not be loaded.", failed.message)}
       retry=${() => location.reload()} />`;
