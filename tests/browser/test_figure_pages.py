@@ -3,10 +3,12 @@
 import json
 import re
 import shutil
+import time
 
 import pytest
 from painted import painted
 from playwright.sync_api import expect
+from served import PATIENCE
 from small_run import small_run
 from tuned_run import tuned_run
 
@@ -36,6 +38,14 @@ def figure(page, name):
     return found
 
 
+def until(page, true):
+    """Waits for it; the page's policy forbids scripts that wait by themselves."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
 def test_every_figure_of_every_page_is_drawn(watch, serve, runs):
     server = serve(runs)
     page = watch().open(server.url)
@@ -49,7 +59,7 @@ def test_every_figure_of_every_page_is_drawn(watch, serve, runs):
             page.locator(".figures").wait_for()
             for one in page.locator("[data-figure]").all():
                 found = figure(page, one.get_attribute("data-figure"))
-                label = found.get_by_role("img").get_attribute("aria-label")
+                label = found.locator(".plot[role=img]").get_attribute("aria-label")
                 assert len(label) > 40
                 assert found.get_by_role("heading").inner_text() in label
                 drawn += 1
@@ -71,7 +81,7 @@ def test_a_choice_draws_another_figure_and_stays_in_the_address(watch, serve, ru
         "y": before["x"],
     }
     expect(found.locator(".xtitle")).to_contain_text(before["y"])
-    expect(found.get_by_label("mode")).to_be_visible()
+    expect(found.get_by_label("mode (1)")).to_be_visible()
     expect(found.get_by_label(re.compile("^timestep"))).to_have_count(0)
     found.get_by_label("output").select_option("energy")
     expect(found.get_by_text(re.compile("gives for energy"))).to_be_visible()
@@ -119,19 +129,23 @@ def test_new_simulations_are_drawn_and_the_view_stays(watch, serve, runs):
     found = figure(page, "coverage")
     expect(found).to_contain_text(f"{before.done + before.failed} simulations:")
     plot = found.locator(".plot")
-    plot.evaluate("(e) => Plotly.relayout(e, {'xaxis.range': [2, 5]})")
+    span = "(e) => e.layout.xaxis.range.join()"
+    whole = plot.evaluate(span)
+    box = plot.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.8 * box["height"], steps=8)
+    page.mouse.up()
+    until(page, lambda: plot.evaluate(span) != whole)
+    zoomed = plot.evaluate(span)
     with (folder / "events.jsonl").open("a") as log:
         log.write("".join(lines[trained + 1 : -1]))
     after = open_run(folder).record
     assert after.done > before.done
     expect(found).to_contain_text(f"{after.done + after.failed} simulations:")
-    page.wait_for_function(
-        "() => document.querySelector('[data-figure=coverage] .plot').layout.xaxis.range.join() === '2,5'"
-    )
+    assert plot.evaluate(span) == zoomed
     found.get_by_role("button", name="Reset view").click()
-    page.wait_for_function(
-        "() => document.querySelector('[data-figure=coverage] .plot').layout.xaxis.range.join() !== '2,5'"
-    )
+    until(page, lambda: plot.evaluate(span) == whole)
 
 
 def test_figures_follow_the_theme(watch, serve, runs):

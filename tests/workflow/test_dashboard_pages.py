@@ -185,7 +185,7 @@ def test_a_figure_is_served_with_its_table(client):
     assert figure["columns"][2]["values"] == [float(v) for v in drawn.columns[2].values]
     answer = client.ask("/api/runs/wells/figures/parity.csv")
     assert answer.body.decode() == drawn.to_csv()
-    assert 'filename="parity.csv"' in answer.headers["content-disposition"]
+    assert "wells-parity.csv" in answer.headers["content-disposition"]
 
 
 def test_long_tables_are_cut_in_the_figure_and_whole_in_the_file(client):

@@ -485,6 +485,11 @@ def test_no_more_is_said_of_a_setting_than_was_tried():
     assert len({t["marker"]["symbol"] for t in figure.data if t["mode"] == "markers"}) == 3
 
 
+def test_a_value_at_which_one_trial_did_not_do_its_work_is_not_safe():
+    part = parts(tried([(0.5, 0.1), (0.5, 0.2), (0.6, 0.2)], [0, 0, 1]), 1, 0)[0]
+    assert (part.largest, part.safe, part.least_bad) == (0.2, 0.1, 0.2)
+
+
 def test_a_part_without_trials_says_so():
     _, middle, _ = parts(tried([(0.5, 0.1), (2.9, 0.2)], [0, 0]), 1, 0)
     assert middle.words() == "no trial"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request
@@ -52,7 +53,7 @@ def routes(context: Context) -> APIRouter:
     @router.get("/api/runs/{run}/figures/{name}.csv")
     def table(run: str, name: str, request: Request) -> Response:
         figure = drawn(run, name, request).figure
-        disposition = f'attachment; filename="{figure.name}.csv"'
+        disposition = f"attachment; filename*=UTF-8''{quote(f'{run}-{figure.name}.csv', safe='')}"
         return Response(figure.to_csv(), media_type="text/csv", headers={"Content-Disposition": disposition})
 
     @router.get("/api/runs/{run}/figures/{name}")
