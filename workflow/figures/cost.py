@@ -22,6 +22,8 @@ KINDS = {
 }
 """Each kind of work with its colour and its hatch."""
 
+FAILED = list(KINDS).index("failed simulation")
+
 BARS = 4000
 """Most bars of a timeline; beyond it, neighbours of a kind on a worker are drawn as one."""
 
@@ -105,8 +107,12 @@ def _segments(record: Record) -> list[Row]:
         worker = _short(record.worker_names[record.task_worker[task]])
         start, end = float(record.task_started[task]), float(record.task_ended[task])
         weight = np.nan_to_num(record.wall_seconds[first : first + count].astype(float)) + 1e-12
+        here = record.task[first : first + count] == task
+        # What failed here and was simulated again is in another task now, its time with it.
+        weight[~here] = weight[here].mean() if here.any() else 1.0
+        became = np.where(here, kinds[first : first + count], FAILED)
         for index, kind in enumerate(list(KINDS)[:3]):
-            own = kinds[first : first + count] == index
+            own = became == index
             if own.any():
                 middle = start + (end - start) * float(weight[own].sum() / weight.sum())
                 label = f"task {task}, {int(own.sum())} simulation{'s' if own.sum() > 1 else ''}"
@@ -123,7 +129,7 @@ def _segments(record: Record) -> list[Row]:
 def _replica_kinds(record: Record) -> NDArray[np.int64]:
     """Index into `KINDS` of each replica."""
     kinds = np.where(record.held_out, 1, 0)
-    return np.where(record.state == State.FAILED, 2, kinds)
+    return np.where(record.state == State.FAILED, FAILED, kinds)
 
 
 def _short(worker: str) -> str:
