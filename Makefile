@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test check validate bench bench-gpu docs clean
+.PHONY: help install install-dev demo test check validate bench bench-gpu docs screenshots clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench-gpu: install-dev  ## correctness and throughput on a GPU (pip install -e '
 
 docs: install  ## regenerate the reference pages and the schema from the code
 	$(BIN)/python -m workflow.reference
+
+screenshots: install-dev  ## take the dashboard's pictures anew, of real runs, in some minutes
+	$(BIN)/python tests/browser/screenshots.py docs/images/dashboard
 
 clean:  ## remove the environment and the caches, never a run
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -75,3 +75,16 @@ def test_a_keyboard_is_enough(watch, serve, runs):
     expect(slider).not_to_have_value(str(before))
     page.keyboard.press("Shift+Tab")  # back to the number box of the same input
     expect(page.get_by_role("spinbutton", name="stiffness")).to_be_focused()
+    link = page.get_by_role("link", name="Tasks", exact=True)
+    while not link.evaluate("(it) => it === document.activeElement"):
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    row = page.get_by_role("button", name="Simulation 0", exact=True)
+    row.wait_for()
+    tab_to(page, "Simulation 0")
+    page.keyboard.press("Enter")
+    drawer = page.get_by_role("complementary", name="Simulation 0", exact=True)
+    expect(drawer.get_by_role("heading", name="Simulation 0")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(drawer).to_have_count(0)
+    expect(row).to_be_focused()
