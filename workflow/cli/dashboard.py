@@ -84,6 +84,7 @@ def _serve(
         logging.basicConfig(level=logging.INFO)
         logging.getLogger("workflow.dashboard").setLevel(logging.DEBUG)
     from workflow.dashboard.context import Runs
-    from workflow.dashboard.server import serve
+    from workflow.dashboard.server import leave, serve
 
     serve(Runs.at(place), listener, token=token, read_only=read_only, hosts=hosts)
+    leave()

@@ -92,11 +92,12 @@ def main(folder: str, listener: int) -> None:
     threading.Thread(target=_watch, args=(parent, over), daemon=True).start()
 
     from workflow.dashboard.context import Runs
-    from workflow.dashboard.server import serve
+    from workflow.dashboard.server import leave, serve
 
     path = Path(folder)
     runs = Runs(path.parent, only=path.name)
     serve(runs, socket.socket(fileno=listener), token=token, read_only=False, hosts=(), until=over)
+    leave()
 
 
 def _watch(parent: int, over: threading.Event) -> None:

@@ -130,11 +130,8 @@ class Followed:
                 self._until = time.monotonic() + UNWATCHED
 
     def close(self) -> None:
-        """Stop watching, and wake all who listen."""
-        self._closing.set()
-        with self._lock:
-            for wake in self._listeners:
-                wake()
+        """Stop watching; who still listens hears nothing any more."""
+        self._closing.set()  # without the lock, which a look at a long log may hold for seconds
 
     def _changes(self, after: int) -> str:
         if after % SCALE // TAG != self._tag or not self._begun <= after <= self.seq:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Sequence
@@ -14,6 +15,10 @@ from workflow.dashboard.context import Runs
 
 GRACE = 1
 """Seconds for answers that are under way when the server is to end; streams end by themselves."""
+
+
+STUCK = 1.0
+"""Seconds that threads get to end after the server did: one may be reading a log of many megabytes."""
 
 
 class _Server(uvicorn.Server):
@@ -73,3 +78,10 @@ def serve(
         server.run(sockets=[listener])
     finally:
         dashboard.end()
+
+
+def leave() -> None:
+    """End this process soon, whatever its threads are doing: nothing is written that could be left half."""
+    timer = threading.Timer(STUCK, os._exit, [0])
+    timer.daemon = True
+    timer.start()
