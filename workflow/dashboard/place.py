@@ -34,7 +34,8 @@ def on_port(port: int | None) -> socket.socket:
         PlaceError: it is taken.
     """
     for candidate in [port] if port is not None else range(PORT, PORT + NEXT):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # With its protocol named: asyncio sends small answers at once (TCP_NODELAY) on no other socket.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         # A port that a dashboard used a moment ago is free.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

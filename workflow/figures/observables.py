@@ -283,7 +283,7 @@ def scalars(
     # Above the names of the panels.
     plot["legend"]["y"] = 1 + 26 / (290 * down)
     data: list[dict[str, Any]] = []
-    texts = design.labels()
+    texts = dict(zip(drawn.tolist(), design.rows(drawn).labels(), strict=True))
     for p, output in enumerate(shown):
         k, (row, column) = suffix(p + 1), divmod(p, across)
         left, top = column / across + (0.075 if column else 0), 1 - row * (high + between)
