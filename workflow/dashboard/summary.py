@@ -153,6 +153,11 @@ class Summary:
 
 def _models(record: Record) -> list[dict[str, Any]]:
     rows = []
+    by_hand = {
+        action["arguments"]["model"]
+        for action in record.actions
+        if action["verb"] == "promote" and action["outcome"] == "done"
+    }
     for model in record.models:
         overall = (model.get("scores") or {}).get("overall") or {}
         rows.append(
@@ -161,7 +166,7 @@ def _models(record: Record) -> list[dict[str, Any]]:
                 "t": model["t"],
                 "simulations": model["simulations"],
                 "held_out": model["held_out"],
-                "promoted": model["promoted"],
+                "promoted": model["promoted"] or model["model"] in by_hand,
                 "in_use": model["model"] == record.promoted,
                 **{key: overall.get(key) for key in ("median_relative_error", "coverage", "success")},
                 "lookup_seconds": model["lookup_seconds"],
