@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workflow import figures
-from workflow.figures import ChoiceError, Design, Figure, Observed, Scalar, Trials
+from workflow.figures import ChoiceError, Design, Figure, NothingToShowError, Observed, Scalar, Trials
 from workflow.folder import RunError, version_name
 from workflow.record import State
 from workflow.speedup import measure
@@ -28,7 +28,8 @@ def settings(run: Run) -> tuple[Parameter, ...]:
 
 
 class Plots:
-    """Figures of a run. Each raises `RunError` or ValueError while there is nothing to show yet.
+    """Figures of a run. While there is nothing to show each raises `RunError` (no model yet) or
+    `NothingToShowError`, and `ChoiceError` for an output, input or axis that there is not.
 
     Args:
         run: whose figures.
@@ -69,7 +70,7 @@ class Plots:
         record = self._run.record
         done = record.finished()
         if not len(done):
-            raise ValueError("no simulation is done yet")
+            raise NothingToShowError("no simulation is done yet")
         return figures.timing(record.models, float(record.cpu_seconds[done].mean()))
 
     # What was observed?
@@ -91,7 +92,7 @@ class Plots:
             done = record.finished(held_out=True)
             done = done if len(done) else record.finished()
             if not len(done):
-                raise ValueError("no simulation is done yet")
+                raise NothingToShowError("no simulation is done yet")
             simulation = int(done[0])
         if not 0 <= simulation < record.replicas or record.state[simulation] != State.DONE:
             raise ChoiceError(f"simulation {simulation} has no results")
@@ -120,7 +121,7 @@ class Plots:
         if len(rows) > MOST_DECOMPOSED:
             rows = rows[np.linspace(0, len(rows) - 1, MOST_DECOMPOSED).round().astype(np.int64)]
         if not len(rows):
-            raise ValueError("no simulation is done yet")
+            raise NothingToShowError("no simulation is done yet")
         design = design.rows(rows)
         names = [t.name for t in chosen_targets(run.signature, axis)]
         arrays = read_arrays(run.folder, record, names, design.ids)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.failures import failure_groups
-from workflow.figures import Figure
+from workflow.figures import Figure, NothingToShowError
 from workflow.figures.figure import asset, embed
 from workflow.folder import RunError, version_name, write_atomically
 from workflow.plots import settings
@@ -267,7 +267,7 @@ def _figures(parts: Iterable[Callable[[], Figure]]) -> str:
     for part in parts:
         try:
             shown += _figure(part())
-        except (ValueError, RunError) as error:
+        except (NothingToShowError, RunError) as error:
             missing.append(str(error))
     return shown + "".join(f"<p class=soft>{_text(why)}.</p>" for why in dict.fromkeys(missing))
 

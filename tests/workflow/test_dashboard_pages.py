@@ -18,6 +18,7 @@ from workflow.dashboard.context import Refusal, Runs
 from workflow.dashboard.figure_routes import figure_names, read_options
 from workflow.dashboard.page import content, find_pages, pages_of
 from workflow.dashboard.pages.provenance import campaign_lines
+from workflow.figures import NothingToShowError
 from workflow.plots import Plots
 
 
@@ -292,3 +293,14 @@ def test_content_has_the_blocks_of_a_page():
     assert [b["name"] for b in blocks] == ["trials", "quality"]
     assert blocks[0]["choices"] == {"setting": ["timestep"], "over": ["stiffness", "mode", "timestep"]}
     assert "good" not in blocks[1]["choices"]["output"]
+
+
+def test_what_is_not_there_yet_is_told_from_what_is_damaged(runs):
+    opened = Runs(runs).open("wells")
+    for error, status in (
+        (NothingToShowError("the campaign varies no input"), 404),
+        (ValueError("no number where one should be"), 409),
+    ):
+        with pytest.raises(Refusal) as refused, opened.reading():
+            raise error
+        assert (refused.value.status, str(error) in refused.value.words) == (status, True)

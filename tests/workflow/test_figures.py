@@ -13,6 +13,7 @@ from workflow.figures import (
     ChoiceError,
     Design,
     HeldOut,
+    NothingToShowError,
     Scalar,
     Trials,
     calibration,
@@ -202,9 +203,11 @@ def test_a_long_timeline_is_drawn_in_few_bars():
 
 def test_nothing_to_show_is_said():
     nothing = synthetic(0)
-    for draw in (profiles, parity, calibration, residuals, errors):
-        with pytest.raises(ValueError, match="no held-out"):
+    for draw in (parity, calibration, residuals, errors):
+        with pytest.raises(NothingToShowError, match="no held-out"):
             draw(nothing)
+    with pytest.raises(NothingToShowError, match="gives no profiles"):
+        profiles(nothing)
 
 
 # Accuracy.
@@ -533,11 +536,11 @@ def test_the_gain_is_counted_over_the_default():
 
 def test_without_settings_there_are_no_trials(run):
     for name in ("trials", "quality", "gain"):
-        with pytest.raises(ValueError, match="varies no"):
+        with pytest.raises(NothingToShowError, match="varies no"):
             getattr(run.plot, name)()
 
 
 def test_quality_needs_an_output_that_is_known():
     trial = tried([(1, 0.1), (2, 0.2)], [2, 2])
-    with pytest.raises(ValueError, match="no trial gave R"):
+    with pytest.raises(NothingToShowError, match="no trial gave R"):
         quality(trial, [Scalar("R", "", np.full(2, np.nan), np.full(2, np.nan))])

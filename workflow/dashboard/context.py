@@ -14,6 +14,7 @@ from surrogates import ModelFileError, SurrogateError
 from workflow.dashboard.followed import Followed
 from workflow.diagnostics import CampaignError
 from workflow.events import EventLogError
+from workflow.figures import NothingToShowError
 from workflow.folder import RunError, RunFolder, RunFolderError
 from workflow.results import ResultFileError
 from workflow.run import Run
@@ -76,7 +77,7 @@ class OpenRun:
                 yield self._current()
             except Refusal:
                 raise
-            except (RunError, RunFolderError) as error:
+            except (NothingToShowError, RunError, RunFolderError) as error:
                 raise Refusal(404, str(error)) from error
             except (InvalidInputError, SurrogateError) as error:
                 if isinstance(error, ModelFileError):
@@ -85,9 +86,6 @@ class OpenRun:
             except WORDED as error:
                 raise self._damaged(str(error)) from error
             except Exception as error:
-                # A figure that has nothing to show says so in a plain ValueError that begins like this.
-                if type(error) is ValueError and str(error).startswith("no "):
-                    raise Refusal(404, str(error)) from error
                 log.debug("while reading %s", self.folder.path, exc_info=True)
                 raise self._damaged(f"{type(error).__name__}: {error}") from error
 

@@ -21,7 +21,7 @@ from workflow.dashboard.context import Context, OpenRun, Refusal
 from workflow.dashboard.page import content, find_pages
 from workflow.figures import ChoiceError, Figure
 from workflow.figures.figure import plain
-from workflow.folder import RunError, version_name
+from workflow.folder import version_name
 from workflow.plots import Plots
 from workflow.run import Run
 
@@ -177,12 +177,6 @@ def _draw(run: Run, name: str, options: dict[str, Any]) -> _Drawn:
         figure: Figure = getattr(run.plot, name)(**options)
     except ChoiceError as error:
         raise Refusal(400, str(error)) from error
-    except RunError as error:
-        raise Refusal(404, str(error)) from error
-    except ValueError as error:
-        if type(error) is not ValueError:  # such as text that is not UTF-8: something is damaged
-            raise
-        raise Refusal(404, str(error)) from error
     rows = len(figure.columns[0].values)
     about = {
         "name": figure.name,

@@ -5,7 +5,7 @@ from workflow.figures.cost import cost, timeline
 from workflow.figures.coverage import coverage
 from workflow.figures.design import Design
 from workflow.figures.errors import errors, residuals, timing
-from workflow.figures.figure import ChoiceError, Column, Figure
+from workflow.figures.figure import ChoiceError, Column, Figure, NothingToShowError
 from workflow.figures.heldout import HeldOut
 from workflow.figures.latent import latent
 from workflow.figures.learning import learning_curve, speedup
@@ -21,6 +21,7 @@ __all__ = [
     "Design",
     "Figure",
     "HeldOut",
+    "NothingToShowError",
     "Observed",
     "Scalar",
     "Trials",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from surrogates import Signature, Target
-from workflow.figures.figure import ChoiceError, Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import Array, HeldOut, Ints
 from workflow.figures.style import (
     GREY,
@@ -38,10 +38,11 @@ def parity(held: HeldOut, output: str | None = None) -> Figure:
         output: which; all scalars if not given, or all profiles where there is no scalar.
 
     Raises:
-        ValueError: nothing was held out, or there is no such output.
+        NothingToShowError: nothing was held out.
+        ChoiceError: there is no such output.
     """
     if not len(held):
-        raise ValueError("no held-out simulations to show")
+        raise NothingToShowError("no held-out simulations to show")
     columns = held.signature.columns()
     scalars = [t for t in held.signature.targets if t.axis is None]
     shown = (scalars or list(held.signature.targets))[:6]
@@ -86,7 +87,7 @@ def named_target(signature: Signature, output: str | None) -> Target:
     """The output of that name, the first one if none is given.
 
     Raises:
-        ValueError: there is none.
+        ChoiceError: there is none.
     """
     targets = signature.targets
     found = targets[0] if output is None else next((t for t in targets if t.name == output), None)
@@ -169,13 +170,13 @@ def calibration(held: HeldOut) -> Figure:
     """Whether error bars mean what they say: histogram of z against N(0, 1), and coverage.
 
     Raises:
-        ValueError: nothing was held out, or no standard error is known.
+        NothingToShowError: nothing was held out, or no standard error is known.
     """
     targets = [
         t for t in held.signature.targets if np.isfinite(held.z[:, held.signature.columns()[t.name]]).any()
     ]
     if not len(held) or not targets:
-        raise ValueError("no held-out simulations with standard errors to show")
+        raise NothingToShowError("no held-out simulations with standard errors to show")
     z = np.concatenate([_z(held, t) for t in targets])
     # Every output counts alike, as in the scores, however many bins it has.
     weight = np.concatenate([np.full(len(_z(held, t)), 1 / len(_z(held, t))) for t in targets]) / len(targets)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.style import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILION, axis, layout
 from workflow.folder import version_name
@@ -32,11 +32,11 @@ def timeline(record: Record) -> Figure:
     """What each worker did when. A task of several kinds is divided in proportion to their cost.
 
     Raises:
-        ValueError: no task is finished.
+        NothingToShowError: no task is finished.
     """
     rows = _segments(record)
     if not rows:
-        raise ValueError("no task is finished")
+        raise NothingToShowError("no task is finished")
     origin = min(row[2] for row in rows)
     span = max(row[3] for row in rows) - origin
     scale, unit = (60.0, "min") if span > 300 else (1.0, "s")
@@ -171,12 +171,12 @@ def cost(record: Record) -> Figure:
     """What the campaign cost, in core time.
 
     Raises:
-        ValueError: nothing was spent yet.
+        NothingToShowError: nothing was spent yet.
     """
     parts = costs(record)
     total = sum(parts.values())
     if total <= 0:
-        raise ValueError("no task is finished")
+        raise NothingToShowError("no task is finished")
     looks = {**KINDS, "overhead of tasks": (SKY, "-"), "idle workers": (GREY, "\\")}
     scale, unit = (
         (3600.0, "core h") if total > 7200 else (60.0, "core min") if total > 120 else (1.0, "core s")

@@ -29,7 +29,8 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
         second: name of another one.
 
     Raises:
-        ValueError: fewer than two inputs vary, or a name is none of theirs.
+        NothingToShowError: fewer than two inputs vary.
+        ChoiceError: a name is none of theirs.
     """
     a, b = design.pair(first, second)
     one = first is not None or second is not None

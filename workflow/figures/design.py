@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow.figures.figure import ChoiceError, plain
+from workflow.figures.figure import ChoiceError, NothingToShowError, plain
 from workflow.figures.heldout import Array, Ints
 from workflow.figures.style import axis, axis_title, log_axis
 from workflow.record import Record, State
@@ -49,12 +49,12 @@ class Design:
         """The simulations of a run that are done or have failed.
 
         Raises:
-            ValueError: there are none yet.
+            NothingToShowError: there are none yet.
         """
         varied = [k for k, d in enumerate(space.dimensions) if d.low != d.high]
         ids = np.flatnonzero((record.state == State.DONE) | (record.state == State.FAILED))
         if not len(ids):
-            raise ValueError("no simulation has ended yet")
+            raise NothingToShowError("no simulation has ended yet")
         kind = np.where(record.held_out[ids], 1, 0)
         kind[record.state[ids] == State.FAILED] = 2
         return cls(
@@ -72,7 +72,7 @@ class Design:
         """Which of the dimensions bears that name.
 
         Raises:
-            ValueError: none does.
+            ChoiceError: none does.
         """
         names = [d.name for d in self.dimensions]
         if name not in names:
@@ -85,10 +85,11 @@ class Design:
         """Two different dimensions: those named, else the first ones left, continuous before others.
 
         Raises:
-            ValueError: fewer than two vary, or a name is unknown or given twice.
+            NothingToShowError: fewer than two vary.
+            ChoiceError: a name is unknown or given twice.
         """
         if len(self.dimensions) < 2:
-            raise ValueError("the campaign varies fewer than two inputs")
+            raise NothingToShowError("the campaign varies fewer than two inputs")
         if first is not None and first == second:
             raise ChoiceError(f"{first} against itself shows nothing; choose two inputs")
         given = [None if name is None else self.index(name) for name in (first, second)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from workflow.events import Event
 from workflow.figures.accuracy import named_target, stratified
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import NOISE, Array, HeldOut
 from workflow.figures.style import (
     BLUE,
@@ -39,10 +39,11 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
         output: which; the first one whose standard errors are known if not given.
 
     Raises:
-        ValueError: nothing was held out, there is no such output, or no error of it is known.
+        NothingToShowError: nothing was held out, or no error is known.
+        ChoiceError: there is no such output.
     """
     if not len(held):
-        raise ValueError("no held-out simulations to show")
+        raise NothingToShowError("no held-out simulations to show")
     columns = held.signature.columns()
     judged = [name for name, cells in columns.items() if (held.err[:, cells] > 0).any()]
     target = named_target(held.signature, judged[0] if output is None and judged else output)
@@ -52,7 +53,7 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
     total, off = np.hypot(err, std), np.abs(mean - y)
     known = np.flatnonzero((err > 0) & (total > 0))
     if not len(known):
-        raise ValueError(f"no standard error of {target.name} is known")
+        raise NothingToShowError(f"no standard error of {target.name} is known")
     order = known[np.argsort(total[known])]
     groups = np.array_split(order, min(BINS, max(1, len(order) // 8)))
     claimed = np.array([np.sqrt(np.mean(total[g] ** 2)) for g in groups])
@@ -123,10 +124,10 @@ def errors(held: HeldOut) -> Figure:
     """Relative error and success of every output, beside what noise alone would leave.
 
     Raises:
-        ValueError: nothing was held out, or no standard error is known.
+        NothingToShowError: nothing was held out, or no standard error is known.
     """
     if not len(held):
-        raise ValueError("no held-out simulations to show")
+        raise NothingToShowError("no held-out simulations to show")
     rows: list[tuple[Any, ...]] = []
     for target in held.signature.targets:
         cells = held.signature.columns()[target.name]
@@ -151,7 +152,7 @@ def errors(held: HeldOut) -> Figure:
             )
         )
     if not rows:
-        raise ValueError("no standard error of any output is known")
+        raise NothingToShowError("no standard error of any output is known")
     names = [r[0].replace("_", " ") for r in rows]
     error, floor, success, coverage = (np.array([r[k] for r in rows]) for k in (1, 2, 3, 4))
     left, right = {"xaxis": "x", "yaxis": "y"}, {"xaxis": "x2", "yaxis": "y"}
@@ -224,10 +225,10 @@ def timing(models: Sequence[Event], simulation: float) -> Figure:
         simulation: mean seconds of a simulation on one core.
 
     Raises:
-        ValueError: no model was trained.
+        NothingToShowError: no model was trained.
     """
     if not models:
-        raise ValueError("no model was trained yet")
+        raise NothingToShowError("no model was trained yet")
     names = [version_name(m["model"]) for m in models]
     lookup = np.array([m["lookup_seconds"] for m in models])
     training = np.array([m["ended"] - m["started"] for m in models])

@@ -19,6 +19,10 @@ class ChoiceError(ValueError):
     """A choice that a figure cannot follow: a name or a value that there is not."""
 
 
+class NothingToShowError(ValueError):
+    """A figure for which there is nothing yet, or nothing in this campaign; says what is missing."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the table behind a figure; `unit` is empty for pure numbers and for words."""

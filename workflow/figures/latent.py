@@ -9,7 +9,7 @@ import numpy as np
 from surrogates import Signature, Target
 from surrogates.contract import evaluate_terms
 from workflow.figures.design import KINDS, Design, table_of
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.observables import named_axis
 from workflow.figures.style import (
@@ -40,7 +40,7 @@ def components(parts: list[Array]) -> tuple[Array, Array, Array]:
         scores (n, 2), loadings (2, all columns) and the share of the variance of each component (2,).
 
     Raises:
-        ValueError: fewer than three simulations, or nothing varies.
+        NothingToShowError: fewer than three simulations, or nothing varies.
     """
     scaled = []
     for part in parts:
@@ -49,7 +49,7 @@ def components(parts: list[Array]) -> tuple[Array, Array, Array]:
         scaled.append(off / size if size > 0 else off)
     data = np.concatenate(scaled, axis=1)
     if len(data) < 3 or not data.any():
-        raise ValueError("fewer than three simulations with outputs that vary")
+        raise NothingToShowError("fewer than three simulations with outputs that vary")
     left, size, right = np.linalg.svd(data, full_matrices=False)
     n = min(COMPONENTS, len(size))
     scores, loadings = np.zeros((len(data), COMPONENTS)), np.zeros((COMPONENTS, data.shape[1]))
@@ -84,13 +84,14 @@ def latent(
         colour: an input that colours the points; the first one that varies if not given.
 
     Raises:
-        ValueError: there is no such axis or input, or too little to decompose.
+        NothingToShowError: there is too little to decompose.
+        ChoiceError: there is no such axis or input.
     """
     targets = chosen_targets(signature, axis_name)
     parts = [outputs[t.name].reshape(len(design), -1) for t in targets]
     scores, loadings, share = components(parts)
     if not design.dimensions:
-        raise ValueError("the campaign varies no input")
+        raise NothingToShowError("the campaign varies no input")
     k = 0 if colour is None else design.index(colour)
     shade = design.dimensions[k]
     texts = design.labels()
@@ -159,14 +160,15 @@ def chosen_targets(signature: Signature, axis_name: str | None) -> list[Target]:
     """The outputs over an axis; all scalars where there is none.
 
     Raises:
-        ValueError: there is no such axis, or there are fewer than two scalars.
+        NothingToShowError: there are fewer than two scalars.
+        ChoiceError: there is no such axis.
     """
     if signature.axes or axis_name is not None:
         over = named_axis(signature, axis_name)
         return [t for t in signature.targets if t.axis == over.name]
     scalars = list(signature.targets)
     if len(scalars) < 2:
-        raise ValueError("a single number has no components")
+        raise NothingToShowError("a single number has no components")
     return scalars
 
 

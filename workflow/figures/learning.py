@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import HeldOut
 from workflow.figures.style import BLUE, GREEN, GREY, VERMILION, axis, layout
 from workflow.speedup import Speedup, times
@@ -22,11 +22,11 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
             all versions are judged by the same ones.
 
     Raises:
-        ValueError: no model was trained, or nothing was held out.
+        NothingToShowError: no model was trained, or nothing was held out.
     """
     versions = [(n, held) for n, held in versions if len(held)]
     if not versions:
-        raise ValueError("no trained model was judged by held-out simulations")
+        raise NothingToShowError("no trained model was judged by held-out simulations")
     n = [count for count, _ in versions]
     labels = [held.version for _, held in versions]
     error = [held.relative_error() for _, held in versions]

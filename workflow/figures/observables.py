@@ -11,7 +11,7 @@ import numpy as np
 from surrogates import Model, Signature, Target
 from surrogates.contract import evaluate_terms
 from workflow.figures.design import Design, Scale, table_of, value_axis
-from workflow.figures.figure import ChoiceError, Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.style import (
     GREY,
@@ -67,7 +67,8 @@ def observable(
         version: how it is called.
 
     Raises:
-        ValueError: there is no such axis.
+        NothingToShowError: the simulator gives no profiles.
+        ChoiceError: there is no such axis.
     """
     over = named_axis(signature, axis_name)
     targets = [t for t in signature.targets if t.axis == over.name]
@@ -144,10 +145,11 @@ def named_axis(signature: Signature, name: str | None) -> Any:
     """The axis of that name, the first one if none is given.
 
     Raises:
-        ValueError: there is none.
+        NothingToShowError: there is no axis at all.
+        ChoiceError: there is none of that name.
     """
     if not signature.axes:
-        raise ValueError("the simulator gives no profiles")
+        raise NothingToShowError("the simulator gives no profiles")
     known = [a.name for a in signature.axes]
     if name is not None and name not in known:
         raise ChoiceError(f"no axis {name!r}; the outputs are over {', '.join(known)}")
@@ -260,11 +262,12 @@ def scalars(
         by: an input of few values that tells the series apart; the first such one if not given.
 
     Raises:
-        ValueError: there is no scalar output, nothing is done, or a name does not fit.
+        NothingToShowError: there is no scalar output, or nothing is done.
+        ChoiceError: a name does not fit.
     """
     done = np.flatnonzero(design.kind < 2)
     if not outputs or not len(done):
-        raise ValueError("no scalar outputs to show")
+        raise NothingToShowError("no scalar outputs to show")
     few = [k for k, d in enumerate(design.dimensions) if Scale(d).places]
     along = design.index(over) if over is not None else _first(design)
     apart = design.index(by) if by is not None else next((k for k in few if k != along), None)
@@ -342,7 +345,7 @@ def scalars(
 def _first(design: Design) -> int:
     """The input that says most along an axis: a continuous one if there is one."""
     if not design.dimensions:
-        raise ValueError("the campaign varies no input")
+        raise NothingToShowError("the campaign varies no input")
     return min(range(len(design.dimensions)), key=lambda k: (bool(design.dimensions[k].values), k))
 
 

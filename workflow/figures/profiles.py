@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from surrogates import Target
-from workflow.figures.figure import Column, Figure, numbers
+from workflow.figures.figure import Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import Array, HeldOut
-from workflow.figures.observables import common
+from workflow.figures.observables import common, named_axis
 from workflow.figures.style import (
     GREY,
     SERIES,
@@ -33,13 +33,14 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
         axis_name: which axis of the signature; the first one if not given.
 
     Raises:
-        ValueError: the campaign has no profiles over that axis, or nothing was held out.
+        NothingToShowError: the campaign has no profiles, or nothing was held out.
+        ChoiceError: there is no such axis.
     """
-    name = axis_name or (held.signature.axes[0].name if held.signature.axes else "")
-    targets = [t for t in held.signature.targets if t.axis == name and t.axis is not None]
-    if not targets or not len(held):
-        raise ValueError("no held-out profiles to show")
-    over = held.signature.axis(name)
+    over = named_axis(held.signature, axis_name)
+    if not len(held):
+        raise NothingToShowError("no held-out simulations to show")
+    name = over.name
+    targets = [t for t in held.signature.targets if t.axis == name]
     columns = held.signature.columns()
     z = np.concatenate([held.z[:, columns[t.name]] for t in targets], axis=1)
     known = np.maximum(np.isfinite(z).sum(axis=1), 1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulators import Parameter
 from workflow.figures.design import Design, Scale
-from workflow.figures.figure import ChoiceError, Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import Array, Ints
 from workflow.figures.style import BLUE, GREY, ORANGE, VERMILION, layout
 
@@ -43,11 +43,12 @@ class Trials:
         """The setting of that name and which dimension it is; the first one if not given.
 
         Raises:
-            ValueError: there is none.
+            NothingToShowError: none varies.
+            ChoiceError: there is none of that name.
         """
         known = [p.name for p in self.settings]
         if not known:
-            raise ValueError("the campaign varies no setting of its simulator")
+            raise NothingToShowError("the campaign varies no setting of its simulator")
         if name is not None and name not in known:
             raise ChoiceError(
                 f"{name!r} is no setting that the campaign varies; it varies {', '.join(known)}"
@@ -137,7 +138,8 @@ def trials(tried: Trials, setting: str | None = None, over: str | None = None) -
         over: the input along x; the first one that is no setting if not given.
 
     Raises:
-        ValueError: no setting varies, nothing else does, or a name does not fit.
+        NothingToShowError: no setting varies, or nothing else does.
+        ChoiceError: a name does not fit.
     """
     parameter, k = tried.setting(setting)
     j = _other(tried, k, over)
@@ -209,7 +211,7 @@ def _other(tried: Trials, k: int, over: str | None) -> int:
     names = {p.name for p in tried.settings}
     left = [i for i in range(len(tried.design.dimensions)) if i != k]
     if not left:
-        raise ValueError("nothing but one setting varies")
+        raise NothingToShowError("nothing but one setting varies")
     return next((i for i in left if tried.design.dimensions[i].name not in names), left[0])
 
 

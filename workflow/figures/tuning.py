@@ -9,7 +9,7 @@ import numpy as np
 
 from simulators import Parameter
 from workflow.figures.design import Scale, table_of, value_axis
-from workflow.figures.figure import ChoiceError, Column, Figure, numbers
+from workflow.figures.figure import ChoiceError, Column, Figure, NothingToShowError, numbers
 from workflow.figures.heldout import Array
 from workflow.figures.observables import Scalar
 from workflow.figures.style import GREY, axis_title, layout
@@ -29,12 +29,13 @@ def quality(
         output: which; the first one that is no verdict if not given.
 
     Raises:
-        ValueError: a name does not fit, or there is nothing to show.
+        NothingToShowError: no trial gave a scalar output.
+        ChoiceError: a name does not fit.
     """
     parameter, k = tried.setting(setting)
     names = [o.name for o in outputs if o.name != tried.verdict]
     if not names:
-        raise ValueError("no scalar outputs to show")
+        raise NothingToShowError("no scalar outputs to show")
     if output is not None and output not in names:
         raise ChoiceError(f"no output {output!r}; the simulator gives {', '.join(names)}")
     shown = next(o for o in outputs if o.name == (output or names[0]))
@@ -42,7 +43,7 @@ def quality(
     scale = Scale(d)
     known = np.isfinite(shown.mean)
     if not known.any():
-        raise ValueError(f"no trial gave {shown.name}")
+        raise NothingToShowError(f"no trial gave {shown.name}")
     data = []
     for outcome in range(2):
         rows = np.flatnonzero(known & (tried.outcome == outcome))
@@ -108,19 +109,19 @@ def gain(tried: Trials) -> Figure:
     """Simulated time per second of wall time against the time step, and the gain over its default.
 
     Raises:
-        ValueError: the campaign varies no time step, or no trial came to its end.
+        NothingToShowError: the campaign varies no time step, or no trial came to its end.
     """
     parameter = next((p for p in tried.settings if p.setting == "time step"), None)
     if parameter is None:
-        raise ValueError("the campaign varies no time step")
+        raise NothingToShowError("the campaign varies no time step")
     if tried.steps is None:
-        raise ValueError("how many steps a simulation takes is not known")
+        raise NothingToShowError("how many steps a simulation takes is not known")
     k = tried.design.index(parameter.name)
     design, d = tried.design, tried.design.dimensions[k]
     scale = Scale(d)
     done = np.flatnonzero((tried.outcome < 2) & (tried.wall > 0))
     if not len(done):
-        raise ValueError("no trial came to its end")
+        raise NothingToShowError("no trial came to its end")
     step = design.x[:, k]
     rate = np.where(tried.wall > 0, tried.steps * step / np.where(tried.wall > 0, tried.wall, 1), np.nan)
     rate[tried.outcome == 2] = np.nan

@@ -46,7 +46,8 @@ def uncertainty(
         at: values of other inputs; the middle of their range where none is given.
 
     Raises:
-        ValueError: fewer than two inputs vary, or a name or value does not fit.
+        NothingToShowError: fewer than two inputs vary.
+        ChoiceError: a name or value does not fit.
     """
     a, b = design.pair(x, y)
     target = named_target(model.signature, output)
@@ -156,7 +157,7 @@ def slice_point(design: Design, across: tuple[int, int], at: Mapping[str, float]
         array (dimensions,).
 
     Raises:
-        ValueError: a name or value that the campaign does not vary over.
+        ChoiceError: a name or value that the campaign does not vary over.
     """
     point = np.array([d.values[len(d.values) // 2] if d.values else 0.5 * (d.low + d.high)
                       for d in design.dimensions])  # fmt: skip
