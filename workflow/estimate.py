@@ -110,7 +110,7 @@ def estimate(campaign: Campaign, progress: Callable[[float], None] = lambda frac
     low, mean, high = (float(rate * work.mean()) for rate in (rates.min(), rates.mean(), rates.max()))
     size = campaign.steering.size(space)
     stop = campaign.stop.simulations
-    if size is not None and not campaign.steering.independent:
+    if size is not None and not campaign.steering.judged_by_own:
         size = round(size / (1 - campaign.training.held_out))  # held-out points are drawn beside its own
     simulations = stop if size is None else min(stop, size)
     held_out = round(simulations * campaign.training.held_out)

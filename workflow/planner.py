@@ -45,8 +45,9 @@ class Planner:
 
     The policy's replicas are numbered by themselves: points that users ask for in between shift nothing.
     One is held out by that number alone: number i is if floor((i + 1) share) > floor(i share).
-    With a policy that does not look at results, held-out replicas are points of its own. With one
-    that does, they would be a biased sample, and come from a scrambled Sobol sequence of their own.
+    Held-out replicas are points of a policy whose points are a fair test (`Policy.judged_by_own`). With one
+    that looks at results, or whose every so many points lie in a part of the space, they come from a
+    scrambled Sobol sequence of their own.
     """
 
     def __init__(self, campaign: Campaign, space: Space, record: Record) -> None:
@@ -130,7 +131,7 @@ class Planner:
         held = np.floor((numbers + 1) * self._share) > np.floor(numbers * self._share)
         before = int(np.floor(first * self._share))
         rows = np.empty((count, len(self._space.dimensions)))
-        if self._policy.independent:
+        if self._policy.judged_by_own:
             own = np.ones(count, dtype=bool)
             own_first = first
         else:

@@ -11,6 +11,7 @@ from workflow.batching import BatchSizer
 from workflow.binding import bind
 from workflow.planner import Planner
 from workflow.record import Record
+from workflow.steering.sobol import sobol_points
 
 
 def sizer(task_time=1.0, workers=2):
@@ -119,6 +120,22 @@ def test_replicas_do_not_depend_on_how_they_are_batched(steering, deterministic)
     assert all(table == tables[0] for table in tables)
 
 
+@pytest.mark.parametrize("steering", ["sobol", "random", "active_learning", "{kind: grid, points: 16}"])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.125])
+def test_learned_and_held_out_points_both_cover_the_space(steering, share):
+    kind = steering if steering.startswith("{") else f"{{kind: {steering}}}"
+    plan, record = planner(f"steering={kind}", f"training.held_out={share}", "stop.simulations=256")
+    while plan.remaining:
+        propose(plan, record, 64)
+    low, high = np.array([[d.low, d.high] for d in plan._space.dimensions]).T
+    quarter = (4 * (record.inputs - low) / (high - low)).astype(int).clip(0, 3)
+    for part in (record.held_out, ~record.held_out):
+        for column in quarter[part].T:
+            counts = np.bincount(column, minlength=4)
+            expected = part.sum() / 4
+            assert (np.abs(counts - expected) < 4 * np.sqrt(expected)).all(), (counts, expected)
+
+
 @pytest.mark.parametrize("sizes", [[1] * 40, [5] * 8, [13, 2, 9, 16]])
 def test_a_round_is_the_same_for_a_controller_that_takes_over_in_the_midst_of_it(sizes):
     options = "deterministic=true", "steering={kind: active_learning}"
@@ -151,11 +168,13 @@ def test_a_policy_that_looks_at_results_is_judged_on_points_of_a_baseline():
     (steered, first), (plain, second) = planner("steering={kind: active_learning}"), planner()
     propose(steered, first, 40)
     propose(plain, second, 40)
-    assert np.array_equal(first.held_out, second.held_out)
-    own = ~first.held_out
     # Without a model active learning asks for the Sobol points themselves, in order.
-    assert np.array_equal(first.inputs[own], second.inputs[: own.sum()])
-    assert not (first.inputs[first.held_out][:, None] == second.inputs[None]).all(axis=2).any()
+    assert np.array_equal(first.inputs, second.inputs)
+    assert np.array_equal(first.held_out, second.held_out)
+    held = first.held_out
+    assert not (first.inputs[held][:, None] == first.inputs[~held][None]).all(axis=2).any()
+    sequence = sobol_points(plain._space, 11, 0, 0, 40)
+    assert np.array_equal(first.inputs[~held], sequence[: (~held).sum()])
 
 
 def test_rounds_of_a_deterministic_run_end_at_fixed_numbers():

@@ -137,11 +137,20 @@ def test_active_learning_keeps_away_from_points_proposed_before():
 
 
 def test_active_learning_explores_a_share_of_its_points_with_sobol():
-    plain = PLANE.to_unit(Sobol().propose(view(PLANE), 20))
+    plain = PLANE.to_unit(sobol_points(PLANE, 3, 3, 0, 5))
     points = learn(count=20, exploration=0.25)
-    same = (points == plain).all(axis=1)
-    assert same.sum() == 5
-    assert np.flatnonzero(same).tolist() == [3, 7, 11, 15, 19]
+    assert np.array_equal(points[3::4], plain)
+    parts = [learn(count=n, exploration=0.25, first=k)[(3 - k) % 4 :: 4] for k, n in ((0, 6), (6, 14))]
+    assert np.array_equal(np.concatenate(parts), plain)
+
+
+@pytest.mark.parametrize("exploration", [0.1, 0.125, 0.25, 0.5])
+def test_explorers_cover_the_space(exploration):
+    points = learn(count=640, exploration=exploration)
+    numbers = np.arange(640)
+    explorers = points[np.floor((numbers + 1) * exploration) > np.floor(numbers * exploration)]
+    counts = np.histogram2d(*explorers.T, bins=4, range=[[0, 1], [0, 1]])[0]
+    assert counts.min() > 0.5 * len(explorers) / 16
 
 
 def test_active_learning_is_sobol_before_the_first_model():

@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 CANDIDATES = 2
 """Stream of the candidates' Sobol sequence."""
 
+EXPLORERS = 3
+"""Stream of the explorers' Sobol sequence."""
+
 
 class ActiveLearning(Policy):
     """Pool-based uncertainty sampling in batches.
@@ -32,6 +35,7 @@ class ActiveLearning(Policy):
 
     kind: Literal["active_learning"] = "active_learning"
     independent: ClassVar[bool] = False
+    judged_by_own: ClassVar[bool] = False
     candidates: PositiveInt = Field(2048, description="points that the model is asked about")
     exploration: float = Field(0.1, ge=0, le=1, description="share of points that ignore the model")
     radius: PositiveFloat = Field(
@@ -40,14 +44,17 @@ class ActiveLearning(Policy):
 
     def propose(self, view: View, count: int) -> Array:
         """The most uncertain candidates that are neither close to each other nor to earlier points."""
+        points = sobol_points(view.space, view.seed, 0, view.first, count)
+        if view.model is None:
+            return points
         # Point k explores when this count of explorers grows at k, whatever batch it came in.
         numbers = np.arange(view.first, view.first + count)
         explores = np.floor((numbers + 1) * self.exploration) > np.floor(numbers * self.exploration)
-        if view.model is None:
-            explores[:] = True
-        points = sobol_points(view.space, view.seed, 0, view.first, count)
+        # A sequence of their own: every tenth of the points above would lie in a part of the space.
+        before = int(np.floor(view.first * self.exploration))
+        points[explores] = sobol_points(view.space, view.seed, EXPLORERS, before, int(explores.sum()))
         wanted = np.flatnonzero(~explores)
-        if view.model is None or not len(wanted):
+        if not len(wanted):
             return points
         # A fresh part of the sequence each time, so that no candidate is offered twice.
         pool = sobol_points(view.space, view.seed, CANDIDATES, view.first * self.candidates, self.candidates)

@@ -24,6 +24,7 @@ class Grid(Policy):
 
     kind: Literal["grid"] = "grid"
     independent: ClassVar[bool] = True
+    judged_by_own: ClassVar[bool] = True
     points: PositiveInt = Field(5, description="points along each continuous range that names no values")
 
     def size(self, space: Space) -> int:

@@ -17,6 +17,7 @@ class Random(Policy):
 
     kind: Literal["random"] = "random"
     independent: ClassVar[bool] = True
+    judged_by_own: ClassVar[bool] = True
 
     def propose(self, view: View, count: int) -> Array:
         """The next points."""

@@ -15,10 +15,14 @@ Array = NDArray[np.float64]
 
 
 class Sobol(Policy):
-    """Points of a scrambled Sobol sequence (Owen 1998; scrambling of Matousek 1998, by SciPy)."""
+    """Points of a scrambled Sobol sequence (Owen 1998; scrambling of Matousek 1998, by SciPy).
+
+    Every fourth point of it, say, lies in a part of the space: held-out points are a sequence of their own.
+    """
 
     kind: Literal["sobol"] = "sobol"
     independent: ClassVar[bool] = True
+    judged_by_own: ClassVar[bool] = False
 
     def propose(self, view: View, count: int) -> Array:
         """The next points of the sequence."""
@@ -29,8 +33,8 @@ def sobol_points(space: Space, seed: int, stream: int, first: int, count: int) -
     """Points ``first`` to ``first + count - 1`` of the space's sequence, array (count, dimensions).
 
     Sequences of one seed with different streams are scrambled independently (0: points of a policy,
-    1: held-out points, 2: candidates). Point k is a function of seed, stream and k alone. Constants
-    take no dimension of the sequence.
+    1: held-out points, 2: candidates, 3: explorers of a policy that has a model). Point k is a function
+    of seed, stream and k alone. Constants take no dimension of the sequence.
     """
     varied = [k for k, d in enumerate(space.dimensions) if d.low < d.high]
     u = np.zeros((count, len(space.dimensions)))

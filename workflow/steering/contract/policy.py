@@ -46,7 +46,10 @@ class Policy(BaseModel):
 
     kind: str
     independent: ClassVar[bool]
-    """Whether points are chosen without looking at results, so that any of them is a fair test."""
+    """Whether points are chosen without looking at results."""
+    judged_by_own: ClassVar[bool]
+    """Whether every so many of its points, held out, are a fair test of the space and leave a design that is
+    one. If not, held-out points come from a scrambled Sobol sequence of their own, in between."""
 
     @abstractmethod
     def propose(self, view: View, count: int) -> Array:
