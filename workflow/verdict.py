@@ -52,12 +52,21 @@ def verdict(scores: Mapping[str, Any] | None) -> Verdict:
     few = f" Only {n} simulations judged it, too few to be sure." if n < FEW else ""
     return Verdict(
         (
-            f"Judged by {n} held-out simulations that the model never saw, its median relative error is "
-            f"{100 * overall['median_relative_error']:.2g} %.",
+            _off(n, overall.get("median_relative_error")),
             f"{100 * overall['success']:.0f} % of its predictions lie within two standard errors of the "
             "simulation, where a perfect model would reach 95 %.",
             f"{bars} Its 95 % intervals hold {100 * coverage:.0f} ± {100 * doubt:.0f} % of the simulated "
             f"values, and the rms z is {rms:.2f}, where 1 is calibrated.{few}",
         ),
         not narrow and n >= FEW,
+    )
+
+
+def _off(n: int, relative: float | None) -> str:
+    """By how much the model is off; everything that it predicts may be zero, which has no relative error."""
+    judges = f"Judged by {n} held-out simulations that the model never saw"
+    return (
+        f"{judges}."
+        if relative is None
+        else f"{judges}, its median relative error is {100 * relative:.2g} %."
     )

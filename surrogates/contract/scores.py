@@ -90,7 +90,8 @@ def held_out_scores(model: Model, x: Array, y: Array, y_err: Array) -> dict[str,
         ``{"n": n, "targets": {target: {score: value}}, "overall": {score: value}}``; `MEANING` says
         what each score means. An array target counts all its bins; overall counts every target alike
         and has no rmse, since units differ. Values that are exactly zero with no error count only
-        in ``rmse``.
+        in ``rmse``, and zeros with an error not in ``median_relative_error``, which is left out where
+        nothing else is known.
     """
     mean, std = held_out_moments(model, x, y, y_err)
     targets = {
@@ -98,8 +99,9 @@ def held_out_scores(model: Model, x: Array, y: Array, y_err: Array) -> dict[str,
         for name, c in model.signature.columns().items()
     }
     overall = {
-        score: float(np.mean([t[score] for t in targets.values()]))
+        score: float(np.mean(values))
         for score in ("success", "coverage", "median_relative_error")
+        if (values := [t[score] for t in targets.values() if score in t])
     }
     overall["rms_z"] = float(np.sqrt(np.mean([t["rms_z"] ** 2 for t in targets.values()])))
     return {"n": len(x), "targets": targets, "overall": overall}
@@ -112,11 +114,13 @@ def _scores(mean: Array, std: Array, y: Array, err: Array) -> dict[str, float]:
         known = np.ones_like(known)
     total = np.hypot(std, err)[known]
     z = error[known] / np.where(total > 0, total, np.finfo(float).tiny)
-    relative = np.abs(error[known]) / np.where(y[known] != 0, np.abs(y[known]), np.inf)
-    return {
+    sized = known & (y != 0)
+    scores = {
         "success": float(np.mean(np.abs(error[known]) <= 2 * err[known])),
         "rms_z": float(np.sqrt(np.mean(z**2))),
         "coverage": float(np.mean(np.abs(z) <= 1.959964)),
-        "median_relative_error": float(np.median(relative)),
         "rmse": float(np.sqrt(np.mean(error**2))),
     }
+    if sized.any():
+        scores["median_relative_error"] = float(np.median(np.abs(error[sized] / y[sized])))
+    return scores

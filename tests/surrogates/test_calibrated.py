@@ -62,3 +62,20 @@ def test_the_factor_is_kept_and_told(overconfident, tmp_path):
     np.testing.assert_array_equal(again.predict(x, return_std=True)[1], mended.predict(x, return_std=True)[1])
     assert f"multiplied by {mended.std_factor:.3g}" in again.card()
     np.testing.assert_allclose(again.domain_score(x), overconfident.domain_score(x), rtol=1e-9)
+
+
+def test_empty_bins_do_not_make_a_model_look_better(model):
+    x, y, err = slit_like.data(40, seed=27)
+    name, columns = next((n, c) for n, c in model.signature.columns().items() if c.stop - c.start > 4)
+    before = held_out_scores(model, x, y, err)["targets"][name]["median_relative_error"]
+    empty, unsure = y.copy(), err.copy()
+    half = slice(columns.start, columns.start + (columns.stop - columns.start) * 2 // 3)
+    empty[:, half], unsure[:, half] = 0.0, 1e-3
+    rest = slice(half.stop, columns.stop)
+    mean = model.predict(x, on_ood="ignore")
+    known = (err[:, rest] > 0) & (y[:, rest] != 0)
+    expected = np.median(np.abs((mean[:, rest] - y[:, rest])[known] / y[:, rest][known]))
+    assert held_out_scores(model, x, empty, unsure)["targets"][name]["median_relative_error"] == expected
+    assert before > 0
+    nothing = held_out_scores(model, x, np.zeros_like(y), np.full_like(err, 1e-3))
+    assert "median_relative_error" not in nothing["overall"]
