@@ -383,7 +383,7 @@ def _cells(column: Column, values: Numbers) -> list[Any]:
     if column.kind == "word":
         return [column.words[cell] if cell >= 0 else "" for cell in values.tolist()]
     if column.kind == "flag":
-        return values.astype(int).tolist()
+        return [int(cell) for cell in values.tolist()]
     if column.kind == "whole":
         return ["" if cell != cell else int(cell) for cell in values.tolist()]
     # Costs are kept in single precision and to the microsecond; more digits would be noise.
