@@ -16,6 +16,7 @@ from workflow.events import EventTail
 from workflow.folder import RunError, RunFolder, version_name
 from workflow.record import Record
 from workflow.speedup import effective_speedup
+from workflow.standing import state_of
 
 if TYPE_CHECKING:
     import subprocess
@@ -117,14 +118,7 @@ class Run:
     @property
     def state(self) -> str:
         """``starting``, ``running``, ``paused``, ``finished``, ``stopped``, ``interrupted`` or ``failed``."""
-        record = self.record
-        if self.folder.controller_alive():
-            return "paused" if record.paused else "running"
-        if record.run_stopped is not None:
-            return str(record.run_stopped["state"])
-        if record.run_started:
-            return "interrupted"
-        return "starting"
+        return state_of(self.record, held=self.folder.controller_alive() is not None)
 
     @property
     def total(self) -> int:

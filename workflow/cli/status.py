@@ -14,11 +14,8 @@ from workflow.cli.arguments import find_run, json_option, run_argument
 from workflow.cli.console import print_json
 from workflow.cli.screen import next_commands, screen
 from workflow.cli.typed import typed
-from workflow.events import last_event
 from workflow.folder import RunFolder
-
-HELD = ("starting", "running", "paused")
-"""States of a run that a controller holds."""
+from workflow.standing import HELD, last_status
 
 
 @click.command("status")
@@ -43,19 +40,8 @@ def command(folder: Path | None, as_json: bool, watch: float | None) -> None:
 
 
 def current(run: RunFolder) -> dict[str, Any]:
-    """The last status that was written, with the state put right if its writer died since."""
-    status = {
-        "schema": "mlaround.status/1",
-        "run": run.name,
-        "state": "starting",
-        **(run.read_status() or {}),
-    }
-    if status["state"] in HELD and run.controller_alive() is None:
-        # The log has the last word: a controller may have ended since, or after its last status.
-        last = last_event(run.events) or {}
-        if last.get("event") == "run_stopped":
-            status |= {"state": last["state"], "reason": last["reason"]}
-        else:
-            status |= {"state": "interrupted", "reason": "its controller is gone without a word"}
-            status["hint"] = f"mlaround resume {shlex.quote(str(run.path))}"
+    """The last status of a run, with what to type where its controller died."""
+    status = {"schema": "mlaround.status/1", "run": run.name, **last_status(run)}
+    if status["state"] == "interrupted":
+        status["hint"] = f"mlaround resume {shlex.quote(str(run.path))}"
     return status

@@ -12,9 +12,9 @@ from fastapi import APIRouter
 
 from workflow.dashboard.context import Context
 from workflow.dashboard.page import pages_of
-from workflow.events import last_event
 from workflow.folder import RunFolder
 from workflow.run import Run
+from workflow.standing import last_status
 from workflow.words import plain_data
 
 SIZES = 60.0
@@ -40,19 +40,14 @@ def routes(context: Context) -> APIRouter:
 
 
 def _row(folder: RunFolder, sizes: _Sizes) -> dict[str, Any]:
-    """A run as it last said that it was, with the state put right if its controller died since."""
+    """A run in the list."""
     try:
-        status = folder.read_status() or {}
-        state, reason = status.get("state", "starting"), ""
-        if folder.controller_alive() is None and state in ("starting", "running", "paused"):
-            last = last_event(folder.events) or {}
-            stopped = last.get("event") == "run_stopped"
-            state = last["state"] if stopped else "interrupted" if status else "starting"
+        status, reason = last_status(folder), ""
         counts = status.get("simulations") or {}
         speedup = status.get("effective_speedup") or {}
         row = {
             "campaign": status.get("name"),
-            "state": state,
+            "state": status["state"],
             **{key: counts.get(key) for key in ("done", "failed", "running", "total")},
             "speedup": speedup.get("value"),
             "updated": folder.events.stat().st_mtime,

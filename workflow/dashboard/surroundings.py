@@ -9,6 +9,7 @@ from typing import Any
 
 from workflow.folder import RunFolder
 from workflow.record import Record
+from workflow.standing import state_of
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +54,7 @@ class Surroundings:
 
     def state(self, record: Record) -> str:
         """As in ``status.json``, but true even where the controller died without a word."""
-        if self.controller is not None:
-            return "paused" if record.paused else "running"
-        if record.run_stopped is not None:
-            return str(record.run_stopped["state"])
-        return "interrupted" if record.run_started else "starting"
+        return state_of(record, held=self.controller is not None)
 
     def _campaign(self) -> None:
         """Name and size of the campaign as the controller wrote them last, else as the campaign says.
