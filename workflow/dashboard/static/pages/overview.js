@@ -11,6 +11,7 @@ useStyle("pages/overview.css");
 
 /** A share of held-out simulations inside their 95 % interval that calls for a look at the model. */
 const LOW_COVERAGE = 0.85;
+const OVER = ["finished", "failed"]; // states after which nothing is trained
 
 export default function Overview({ run, live }) {
   const { status, alerts = [] } = live.summary;
@@ -19,7 +20,8 @@ export default function Overview({ run, live }) {
     <${Progress} run=${run} status=${status} eta=${live.summary.eta} training=${live.summary.training} />
     <${Tiles} run=${run} live=${live} />
     <div class="grid-2">
-      <${Learning} run=${run} models=${live.summary.models} training=${live.summary.training} />
+      <${Learning} run=${run} models=${live.summary.models} training=${live.summary.training}
+        over=${OVER.includes(status.state)} />
       <${Speedup} run=${run} speedup=${live.summary.speedup} origin=${live.origin} />
     </div>
     <${Workers} run=${run} live=${live} />
@@ -81,7 +83,8 @@ function Tiles({ run, live }) {
     <${Tile}
       label="95 % coverage"
       value=${held ? percent(held.coverage, 3) : "–"}
-      note=${held ? `of ${counted(held.n, "held-out simulation")}` : "no model yet"}
+      note=${held ? `of ${counted(held.n, "held-out simulation")}`
+        : model.version === null ? "no model yet" : "no held-out simulations"}
       state=${held && held.coverage < LOW_COVERAGE ? "warn" : ""}
     />
     <${Tile}

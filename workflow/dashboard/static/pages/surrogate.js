@@ -5,20 +5,23 @@ import { Blocks } from "./analysis.js";
 
 export default function Surrogate({ run, about, live, query }) {
   useStyle("pages/surrogate.css");
-  const { models = [], training } = live.summary;
+  const { models = [], training, status } = live.summary;
   return html`<div class="stack surrogate">
-    <${Registry} run=${run} about=${about} models=${models} training=${training} />
+    <${Registry} run=${run} about=${about} models=${models} training=${training} state=${status.state} />
     ${models.length > 0 && html`<${Blocks} run=${run} page="surrogate" live=${live} query=${query} />`}
   </div>`;
 }
 
+const OVER = ["finished", "failed"]; // states after which nothing is trained
+
 const version = (number) => `v${String(number).padStart(4, "0")}`;
 
-function Registry({ run, about, models, training }) {
+function Registry({ run, about, models, training, state }) {
   const summary = training ? `${version(training)} is being trained.` : "";
   if (!models.length) {
     return html`<${Panel} title="Models" summary=${summary}><${Empty}>
-      <p>No model yet. The first training comes when enough simulations are done.</p><//><//>`;
+      <p>${OVER.includes(state) ? "No model was trained before the run ended."
+        : "No model yet. The first training comes when enough simulations are done."}</p><//><//>`;
   }
   const heads = [
     ["version"], ["state"], ["simulations", "learned from"], ["held out", "that judged it"],

@@ -71,7 +71,8 @@ export default function WhatIf({ run, about, live, query }) {
         name=${name} /><//>`)}
       ${scalars(answer.targets).length > 0 && html`<${Panel} title="Numbers" className=${outside
         ? "whatif-unsafe" : ""}><${Scalars} targets=${scalars(answer.targets)} label=${label} name=${name}
-        beside=${answer.nearest_targets} /><//>`}
+        beside=${answer.nearest_targets}
+        judged=${models.find(({ model }) => model === answer.model)?.held_out > 0} /><//>`}
       <${Nearest} run=${run} about=${about} answer=${answer} state=${state} ask=${asked} />
       <${Elsewhere} about=${about} state=${state} inputs=${answer.inputs}
         address=${`#/${encodeURIComponent(run)}/whatif?${question}`} />

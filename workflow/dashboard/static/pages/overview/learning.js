@@ -17,7 +17,7 @@ const HEAD = [
   "training time (s)",
 ];
 
-export function Learning({ run, models = [], training }) {
+export function Learning({ run, models = [], training, over }) {
   const judged = useMemo(
     () => models.filter((m) => m.median_relative_error > 0).sort((a, b) => a.simulations - b.simulations),
     [models],
@@ -38,13 +38,17 @@ export function Learning({ run, models = [], training }) {
     head=${HEAD}
     rows=${() => judged.map(row)}
   />`;
-  const none = html`<${Empty}>
-    <p>No model has been judged yet. The first one is trained when enough simulations are done.</p>
-  <//>`;
+  const none = html`<${Empty}><p>${unjudged(models, over)}</p><//>`;
   const link = html`<a href=${address(run, "surrogate")}>Surrogate</a>`;
   return html`<${Panel} title="Learning" summary=${words} actions=${link}>
     ${judged.length ? chart() : none}
   <//>`;
+}
+
+function unjudged(models, over) {
+  if (models.length) return "No model has been judged: there are no held-out simulations to judge it by.";
+  if (over) return "No model was trained before the run ended.";
+  return "No model has been judged yet. The first one is trained when enough simulations are done.";
 }
 
 function columns(models, refused) {

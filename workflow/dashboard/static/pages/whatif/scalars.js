@@ -18,9 +18,9 @@ export function plusMinus(mean, std) {
 
 /**
  * The table of scalars.
- * @param {{targets: object[], beside: object[]|null, label: string, name: string}} properties
+ * @param {{targets: object[], beside: object[]|null, label: string, name: string, judged: boolean}} properties
  */
-export function Scalars({ targets, beside, label, name }) {
+export function Scalars({ targets, beside, label, name, judged }) {
   const uncertain = targets.some((target) => target.input_std !== null);
   const observed = (target) => beside?.find((b) => b.name === target.name);
   const both = (target) => Math.hypot(target.std, target.input_std);
@@ -41,7 +41,7 @@ export function Scalars({ targets, beside, label, name }) {
         ${number(both(target), 2)}</td>`}
       <td class="n">${plusMinus(observed(target)?.mean, observed(target)?.stderr)}</td></tr>`)}
     </tbody></table></div>
-    <p class="soft">± is one standard deviation of the prediction, calibrated on held-out simulations; beside
-      the simulation it is its standard error.</p>
+    <p class="soft">± is one standard deviation of the prediction, ${judged ? "calibrated on held-out simulations"
+      : "which no held-out simulations have calibrated"}; beside the simulation it is its standard error.</p>
     <${TableToggle} name=${name} head=${heads} rows=${rows} />`;
 }
