@@ -48,7 +48,9 @@ def routes(context: Context) -> APIRouter:
     @router.post("/api/runs/{run}/actions", status_code=202)
     def act(run: str, asked: Asked) -> dict[str, Any]:
         with asking(run) as found:
-            return {"asked": ask(found, asked.verb, asked.arguments, "dashboard").name}
+            request = ask(found, asked.verb, asked.arguments, "dashboard")
+            kept = request.name in found.folder.requests() and found.folder.controller_alive() is None
+            return {"asked": request.name, "kept": kept}
 
     return router
 

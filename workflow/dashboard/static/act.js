@@ -64,8 +64,8 @@ function Confirm({ run, verb, given, close }) {
     event.preventDefault();
     setBusy(true);
     try {
-      const { asked } = await post(runPath(run, "actions"), { verb, arguments: chosen });
-      remember(asked, run, title);
+      const { asked, kept } = await post(runPath(run, "actions"), { verb, arguments: chosen });
+      remember(asked, run, title, kept);
       close(true);
     } catch (error) {
       setRefused(error);

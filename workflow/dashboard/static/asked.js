@@ -4,10 +4,12 @@ import { toast } from "./toast.js";
 
 const pending = new Map(); // id of a request of this tab -> {run, title}
 
-/** Remembers a request, whose outcome `outcomes` will tell. */
-export function remember(id, run, title) {
+/** Remembers a request, whose outcome `outcomes` will tell; one may be kept until the run is resumed. */
+export function remember(id, run, title, kept) {
   pending.set(id, { run, title });
-  toast(`Asked: ${title.toLowerCase()}. The run answers within a second or two.`);
+  const when = kept ? "Nobody works on the run: it is kept until it is resumed."
+    : "The run answers within a second or two.";
+  toast(`Asked: ${title.toLowerCase()}. ${when}`);
 }
 
 /**

@@ -110,10 +110,17 @@ function row(run) {
   ];
 }
 
+/** How far a run is: what is done, then what failed, of all. */
 function Share({ run }) {
+  const part = (count) => (run.total ? count / run.total : 0);
+  const said = `${number(run.done)} done and ${number(run.failed)} failed of ${number(run.total)}`;
   return html`<span class="share">
-    <progress max="1" value=${share(run)} aria-label=${`${run.name}: simulations over`}></progress>
+    <span class="bar" role="img" aria-label=${`${run.name}: ${said}`} title=${said}>
+      <i class="done" style=${{ flexGrow: part(run.done) }}></i>
+      <i class="failed" style=${{ flexGrow: part(run.failed) }}></i>
+      <i style=${{ flexGrow: Math.max(0, 1 - share(run)) }}></i>
+    </span>
     <span>${percent(share(run))}</span>
-    <span class="soft">${number(run.done + run.failed)} of ${number(run.total)}</span>
+    <span class="soft">${number(run.done)} of ${number(run.total)} done</span>
   </span>`;
 }

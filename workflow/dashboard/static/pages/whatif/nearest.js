@@ -35,7 +35,7 @@ export function Nearest({ run, about, answer, state, ask }) {
         <td class="n">${number(nearest.inputs[name], 4)}</td></tr>`)}</tbody></table></div>
     <div role="status">
       ${waiting && !simulated && html`<p>A simulation of this point was asked for. A run that goes on
-        takes it up within a second or two.</p>`}
+        takes it up within a second or two, one that is over when it is resumed.</p>`}
       ${simulated && !atPoint(answer) && html`<p class=${waiting ? "" : "bad"}>
         ${link(simulated.simulation)}${" "}
         of this point ${STATES[simulated.state]}${simulated.reason ? `: ${simulated.reason}` : ""}.</p>`}
