@@ -87,6 +87,7 @@ class Record:
         self._task_attempts = self._by_task.column("u1")
         self._task_cpu = self._by_task.column("f4", fill=np.nan)
         self._task_finished = self._by_task.column("?")
+        self._task_given_up = self._by_task.column("?")
         self._sessions: list[list[float]] = []  # of each controller: first event, last event, workers,
         # busy seconds, first start and last end of a task
 
@@ -187,17 +188,17 @@ class Record:
 
     @property
     def task_started(self) -> Array:
-        """When each task started on its worker, seconds since 1970; NaN until done."""
+        """When each task started on its worker, seconds since 1970; NaN until it is over, or if unknown."""
         return self._task_started.view()
 
     @property
     def task_ended(self) -> Array:
-        """When each task ended on its worker, seconds since 1970; NaN until done."""
+        """When each task ended on its worker, seconds since 1970; NaN until it is over, or if unknown."""
         return self._task_ended.view()
 
     @property
     def task_worker(self) -> NDArray[np.int16]:
-        """Index into `worker_names`; -1 until done."""
+        """Index into `worker_names`; -1 until it is over, or if unknown."""
         return self._task_worker.view()
 
     @property
@@ -214,6 +215,11 @@ class Record:
     def task_finished(self) -> NDArray[np.bool_]:
         """Whether each task is done or given up."""
         return self._task_finished.view()
+
+    @property
+    def task_given_up(self) -> NDArray[np.bool_]:
+        """Whether each task was given up: it was killed, or its worker was lost too often."""
+        return self._task_given_up.view()
 
     # Sums.
 
@@ -335,21 +341,7 @@ class Record:
             self.duplicated += count
             return
         self._task_finished.data[task] = True
-        self._task_started.data[task] = started = event["started"]
-        self._task_ended.data[task] = ended = event["ended"]
-        self._task_cpu.data[task] = event["cpu"]
-        name = event["worker"]
-        index = self._worker_index.get(name)
-        if index is None:
-            index = self._worker_index[name] = len(self.worker_names)
-            self.worker_names.append(name)
-        self._task_worker.data[task] = index
-        session = self._sessions[-1]
-        # A task that an earlier controller's worker finished was adopted; it is nobody's idle time.
-        if started >= session[0]:
-            session[3] += ended - started
-            session[4] = min(session[4], started)
-            session[5] = max(session[5], ended)
+        self._ran(event)
         if task in self._taken_over:
             self._done_in_part(event, first, count)
             return
@@ -367,6 +359,24 @@ class Record:
             self._set(first, count, State.DONE)
         else:
             self._sort_out(event, first, range(count))
+
+    def _ran(self, event: Event) -> None:
+        """Where and when a task ran."""
+        task, name = event["task"], event["worker"]
+        self._task_started.data[task] = started = event["started"]
+        self._task_ended.data[task] = ended = event["ended"]
+        self._task_cpu.data[task] = event.get("cpu", np.nan)  # of a killed task nobody knows it
+        index = self._worker_index.get(name)
+        if index is None:
+            index = self._worker_index[name] = len(self.worker_names)
+            self.worker_names.append(name)
+        self._task_worker.data[task] = index
+        session = self._sessions[-1]
+        # A task that an earlier controller's worker finished was adopted; it is nobody's idle time.
+        if started >= session[0]:
+            session[3] += ended - started
+            session[4] = min(session[4], started)
+            session[5] = max(session[5], ended)
 
     def _done_in_part(self, event: Event, first: int, count: int) -> None:
         """A task is done of which some replicas ran again elsewhere: what it says of those is old."""
@@ -405,7 +415,7 @@ class Record:
         task = event["task"]
         self._task_attempts.data[task] = event["attempt"]
         if self._task_finished.data[task]:  # its result file is gone: it counts for nothing
-            self._task_finished.data[task] = False
+            self._task_finished.data[task] = self._task_given_up.data[task] = False
             first, count = int(self._task_first.data[task]), int(self._task_count.data[task])
             for replica in range(first, first + count):
                 if self._task.data[replica] == task:
@@ -415,7 +425,9 @@ class Record:
         task = event["task"]
         if self._task_finished.data[task]:
             return
-        self._task_finished.data[task] = True
+        self._task_finished.data[task] = self._task_given_up.data[task] = True
+        if "worker" in event:  # it was running
+            self._ran(event)
         first = int(self._task_first.data[task])
         for replica in range(first, first + int(self._task_count.data[task])):
             if self._task.data[replica] == task:

@@ -24,17 +24,16 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
     for task in record.unfinished_tasks().tolist():
         if task in present and (fields := adopted(folder, record, task)) is not None:
             record.apply(log.append("task_done", **fields))
-    # A task that ended on a worker must have a file, unless all that it did was done again.
+    # A task that is done must have a file, unless all that it did was done again.
     current = set(np.unique(record.task).tolist())
-    ended = np.isfinite(record.task_ended)
-    for task in np.flatnonzero(ended & record.task_finished).tolist():
+    for task in np.flatnonzero(record.task_finished & ~record.task_given_up).tolist():
         if task not in present and task in current:
             attempt = int(record.task_attempts[task]) + 1
             record.apply(
                 log.append("task_retried", task=task, attempt=attempt, reason="its result file is missing")
             )
     # One that was given up, killed say, may have gone on to its end all the same: it counts for nothing.
-    for task in np.flatnonzero(~ended & record.task_finished).tolist():
+    for task in np.flatnonzero(record.task_given_up).tolist():
         if task in present:
             folder.result(task).unlink(missing_ok=True)
     _tidy_models(folder, record)

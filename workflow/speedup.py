@@ -120,9 +120,10 @@ def measure(record: Record, n_lookup: float = 1_000_000) -> Speedup | None:
 
 def busy_seconds(record: Record) -> float:
     """Core seconds that workers spent in the run's tasks."""
-    started, ended, cpu = record.task_started, record.task_ended, record.task_cpu
-    done = started == started  # NaN until done
-    return float((ended - started)[done].clip(cpu[done]).sum())
+    wall, cpu = record.task_ended - record.task_started, record.task_cpu.copy()
+    cpu[cpu != cpu] = 0.0  # NaN: of a killed task nobody knows it
+    known = wall == wall
+    return float(wall[known].clip(cpu[known]).sum())
 
 
 def effective_speedup(record: Record, n_lookup: float = 1_000_000) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from workflow.folder import RunFolder
 from workflow.record import State
 from workflow.requests import RequestError, consequence
 from workflow.run import Run
+from workflow.speedup import busy_seconds
 from workflow.tasks import simulate
 
 HANGS = (
@@ -83,6 +84,14 @@ def test_killed_tasks_fail_and_no_other_is_touched(monkeypatch, tmp_path):
     assert {reason for reason, _ in state.failures.values()} == {"killed"}
     assert all(" on worker-" in message for _, message in state.failures.values())
     assert state.task_attempts.max() == 0  # no other task lost its worker
+    ran = np.isin(np.arange(state.tasks), killed)
+    assert (state.task_given_up == ran).all()
+    assert (state.task_ended[ran] > state.task_started[ran]).all()
+    assert {state.worker_names[k].partition("-")[0] for k in state.task_worker[ran]} == {"worker"}
+    assert busy_seconds(state) > float((state.task_ended - state.task_started)[ran].sum())
+    # They have no result file, and need none: nothing of them runs again.
+    resume(tmp_path / "r")
+    assert whole_but_files(tmp_path / "r", 10).tasks == state.tasks
     assert not list(here.folder.running.iterdir())
 
 

@@ -227,8 +227,14 @@ def test_task_states(going):
         going.done(task, "worker-0", failed, lost)
     going.run(6, "worker-1")
     going.log.append("task_failed", task=7, reason="worker lost", message="gone")
+    ran = {"worker": "worker-1", "started": time.time() - 3.0, "ended": time.time()}
+    going.log.append("task_failed", task=9, reason="killed", message="by ada", **ran)
     going.log.commit()
     page = look(one)
+    assert page.tasks[7][1:] == (None, -1, -1)
+    assert page.tasks[9][0] == 4
+    assert page.tasks[9][1] == "worker-1"
+    assert page.tasks[9][3] == 300
     assert [page.tasks[k][0] for k in range(9)] == [2, 3, 4, 3, 5, 4, 1, 4, 0]
     assert page.tasks[6][1] == "worker-1"
     assert page.summary["running"][0]["task"] == 6

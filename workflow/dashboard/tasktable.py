@@ -59,14 +59,15 @@ class TaskTable:
             self._touched.add(event["task"])
         elif ends and kind == "task_done":
             task = event["task"]
+            self._ran(event)
             self._state.data[task] = _outcome(
                 int(record.task_count[task]), record.done - done, record.failed - failed
             )
-            self._worker.data[task] = self._number(event["worker"])
-            self._start.data[task], self._end.data[task] = event["started"], event["ended"]
-            self._left(task)
         elif ends:
-            self._waits(event["task"])  # on which worker, and from when, the log does not say
+            if "worker" in event:
+                self._ran(event)
+            else:
+                self._waits(event["task"])  # on which worker, and from when, the log does not say
             self._state.data[event["task"]] = TaskState.FAILED
         elif kind == "task_retried" and not record.task_finished[event["task"]]:
             self._waits(event["task"])
@@ -148,6 +149,12 @@ class TaskTable:
             index = self._index[worker] = len(self.workers)
             self.workers.append(worker)
         return index
+
+    def _ran(self, event: Event) -> None:
+        task = event["task"]
+        self._worker.data[task] = self._number(event["worker"])
+        self._start.data[task], self._end.data[task] = event["started"], event["ended"]
+        self._left(task)
 
     def _waits(self, task: int) -> None:
         self._state.data[task], self._worker.data[task] = TaskState.WAITING, -1

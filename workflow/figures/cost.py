@@ -159,6 +159,9 @@ def costs(record: Record) -> dict[str, float]:
     wall = np.nan_to_num(record.wall_seconds.astype(float))
     kinds = _replica_kinds(record)
     parts = {kind: float(wall[kinds == k].sum()) for k, kind in enumerate(list(KINDS)[:3])}
+    # What was killed has no cost of its simulations, only its own.
+    killed = record.task_given_up & np.isnan(record.task_cpu)
+    parts["failed simulation"] += float(np.nansum((record.task_ended - record.task_started)[killed]))
     busy = busy_seconds(record)
     parts["overhead of tasks"] = max(busy - sum(parts.values()), 0.0)
     parts["training"] = float(sum(max(m["ended"] - m["started"], m["cpu"]) for m in record.models))

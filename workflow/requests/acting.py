@@ -129,10 +129,12 @@ class Actions:
             return f"task {task} had just ended"
         n = simulations(int(controller.record.task_count[task]))
         how = "before it began"
+        ran: dict[str, Any] = {}
         if marker is not None:
-            how = f"on {marker['worker']} after {duration(max(0.0, time.time() - marker['started']))}"
+            ran = {"worker": marker["worker"], "started": marker["started"], "ended": round(time.time(), 6)}
+            how = f"on {ran['worker']} after {duration(max(0.0, ran['ended'] - ran['started']))}"
         message = f"killed by {self._request.user} {how}"
-        controller.note("task_failed", task=task, reason="killed", message=message)
+        controller.note("task_failed", task=task, reason="killed", message=message, **ran)
         if task in controller.backlog:
             controller.backlog.remove(task)
         controller.reconsider()

@@ -218,10 +218,10 @@ def _running(run: Run) -> tuple[str, int]:
 def _about(run: Run, count: int) -> str:
     """``, about 4 min on 2 workers at the present rate``; nothing where there is no rate yet."""
     record = run.record
-    ended = np.flatnonzero(np.isfinite(record.task_ended))
-    if not len(ended) or count <= 0:
+    done = np.flatnonzero(record.task_finished & ~record.task_given_up)
+    if not len(done) or count <= 0:
         return ""
-    last = ended[np.argsort(record.task_ended[ended])][-RECENT:]
+    last = done[np.argsort(record.task_ended[done])][-RECENT:]
     seconds = float((record.task_ended[last] - record.task_started[last]).sum())
     each = seconds / int(record.task_count[last].sum())
     workers = max(1, record.workers)
