@@ -187,6 +187,8 @@ def test_a_campaign_from_its_start_to_its_end(watch, serve, start, tmp_path):
     expect(tile(page, "model in use")).not_to_have_text(first)
     numbers = run.status()["simulations"]
     expect(tile(page, "simulations done")).to_contain_text(re.compile(f"^{numbers['done']}"))
+    said = re.compile(f"^finished: {numbers['done']} done")
+    expect(page.get_by_role("status").filter(has_text=said)).to_have_count(1, timeout=1000 * PATIENCE)
     assert numbers["done"] + numbers["failed"] == 29
     assert numbers["failed"] == len(
         next(e for e in run.events("task_proposed") if e["task"] == killed)["inputs"]

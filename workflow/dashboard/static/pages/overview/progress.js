@@ -1,5 +1,5 @@
 // The bar of all simulations by what became of them, and when the rest will be done.
-import { html, useEffect, useState } from "../../lib/preact.js";
+import { html, useEffect, useRef, useState } from "../../lib/preact.js";
 import { address, counted, number, Panel, percent, roughly } from "../../ui.js";
 
 const SPOKEN = 5000; // ms between two announcements of the counts
@@ -72,10 +72,12 @@ function timeOfDay(after) {
 /** The counts for screen readers, not more often than can be listened to. */
 function Spoken({ words }) {
   const [said, setSaid] = useState(words);
+  const newest = useRef(words);
+  newest.current = words;
   useEffect(() => {
     if (said === words) return;
-    const timer = setTimeout(() => setSaid(words), SPOKEN);
+    const timer = setTimeout(() => setSaid(newest.current), SPOKEN);
     return () => clearTimeout(timer);
-  }, [said === words]);
+  }, [said, said === words]);
   return html`<p class="spoken" role="status">${said}</p>`;
 }
