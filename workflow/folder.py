@@ -8,7 +8,7 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ To pause a running controller, or to stop it:
   mlaround pause {path}
   mlaround stop {path}
 """
+
+
+MARKED = {"task", "worker", "started"}
+"""What the marker of a running task says at least."""
 
 
 class RunError(RuntimeError):
@@ -255,13 +259,21 @@ class RunFolder:
         """The file that tells a worker not to begin with the task, which was handed over already."""
         return self.running / f"task-{task:06d}.withdrawn"
 
-    def running_tasks(self) -> list[dict[str, Any]]:
+    def running_tasks(self, known: Iterable[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         """What runs now, by task: ``task``, ``pid``, ``host``, ``worker``, ``started`` and more.
 
         What a worker of this host left behind that is gone is left out.
+
+        Args:
+            known: what a look just before gave: of this nothing is read again.
         """
-        found = [_read_json(path) for path in sorted(self.running.glob("task-*.json"))]
-        return [marker for marker in found if marker is not None and _still_there(marker)]
+        seen = {self.marker(marker["task"]).name: marker for marker in known}
+        found = []
+        for path in sorted(self.running.glob("task-*.json")):
+            marker = seen.get(path.name) or _read_json(path) or {}
+            if path.name in seen or (marker.keys() >= MARKED and _still_there(marker)):
+                found.append(marker)
+        return found
 
     def tidy_running(self) -> None:
         """Remove all that says what runs; when nothing does."""

@@ -134,12 +134,15 @@ class Run:
         from workflow.status import status
 
         record, state = self.record, self.state
+        held = state in ("running", "paused")
+        tasks = [marker["task"] for marker in self.folder.running_tasks()] if held else []
+        sizes = [record.task_count[k] for k in tasks if k < record.tasks and not record.task_finished[k]]
         return status(
             record,
             name=self.campaign.name,
             run=self.folder.name,
             total=self.total,
-            running=record.pending if state == "running" else 0,
+            running=int(sum(sizes)),
             state=state,
             reason=(record.run_stopped or {}).get("reason"),
         )

@@ -191,4 +191,11 @@ def test_markers_of_processes_that_are_gone_are_no_running_tasks(tmp_path):
     folder.marker(2).write_text(json.dumps({**here, "task": 2, "process_started": -1.0}))
     folder.marker(3).write_text(json.dumps({**here, "task": 3, "host": "elsewhere", "pid": 1}))
     folder.marker(4).write_text("{")
-    assert [marker["task"] for marker in folder.running_tasks()] == [1, 3]
+    folder.marker(5).write_text("{}")
+    found = folder.running_tasks()
+    assert [marker["task"] for marker in found] == [1, 3]
+    # A second look takes the word of the first, but for what is new or gone.
+    folder.marker(1).write_text("{")
+    folder.marker(3).unlink()
+    folder.marker(6).write_text(json.dumps({**here, "task": 6}))
+    assert [marker["task"] for marker in folder.running_tasks(found)] == [1, 6]

@@ -250,6 +250,22 @@ def test_task_states(going):
     assert page.summary["status"]["state"] == "finished"
 
 
+def test_what_runs_is_looked_at_whenever_something_happened(going):
+    one = Followed(going.folder)
+    one._thread = object()  # type: ignore[assignment]  # nobody looks but this test
+    for task in range(2):
+        going.run(task, f"worker-{task}")
+    one.look()
+    for task in range(2, 6):
+        going.done(task - 2, f"worker-{task % 2}")
+        going.run(task, f"worker-{task % 2}")
+        going.log.commit()
+        one.look(thorough=False)
+        page = look(one)
+        assert {entry["task"] for entry in page.summary["running"]} == {task - 1, task}
+        assert page.summary["status"]["simulations"]["running"] == 4
+
+
 def test_a_number_of_another_reading_of_the_log_is_told_to_begin_anew(going):
     mine, theirs = Followed(going.folder), Followed(going.folder)
     seq, _ = mine.snapshot()

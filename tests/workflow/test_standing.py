@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from small_run import small_run
 
 from workflow.cli.status import current
 from workflow.dashboard.context import Context, Runs
@@ -55,3 +57,22 @@ def test_one_state_everywhere(tmp_path: Path, state: str) -> None:
     assert Run(folder).state == state
     assert around.state(record) == state
     assert [row["state"] for row in listed["runs"]] == [state]
+
+
+def test_what_runs_is_what_workers_have_in_hand(tmp_path: Path) -> None:
+    folder = RunFolder(shutil.copytree(small_run(), tmp_path / "run"))
+    lines = folder.events.read_text().splitlines(keepends=True)
+    last = max(k for k, line in enumerate(lines) if '"task_proposed"' in line)
+    folder.events.write_text("".join(lines[: last + 1]))
+    run = Run(folder)
+    task, count = run.record.tasks - 1, int(run.record.task_count[-1])
+    assert run.record.pending >= count
+    me = {"pid": os.getpid(), "host": os.uname().nodename, "started": process_start(os.getpid())}
+    folder.controller.write_text(json.dumps(me))
+    assert run.status["simulations"]["running"] == 0
+    for one in (0, task):  # the first is over, though its worker has not tidied up yet
+        folder.running.mkdir(exist_ok=True)
+        folder.marker(one).write_text(json.dumps({**me, "task": one, "worker": "w", "started": 1.0}))
+    assert run.status["simulations"]["running"] == count
+    folder.controller.unlink()
+    assert run.status["simulations"]["running"] == 0

@@ -58,6 +58,7 @@ class Followed:
         self._closing = threading.Event()
         self._until = 0.0
         self._published = 0.0
+        self._unsettled = False
         self._notes: list[str] = []
         self._forget()
 
@@ -184,7 +185,7 @@ class Followed:
                         self._thread = None
                         self._forget()
                         return
-            if thorough or self._grown():
+            if thorough or self._unsettled or self._grown():
                 self.look(thorough=thorough)
 
     def _grown(self) -> bool:
@@ -194,13 +195,17 @@ class Followed:
         """Take in what happened, and tell it.
 
         Args:
-            thorough: look beyond the log too: whether the controller lives, which tasks run, the disk.
+            thorough: look beyond the log and what runs, too: whether the controller lives, the disk.
         """
         with self._lock:
             news = self._read()
             if thorough:
                 self._surroundings.look(self._record)
-                self._tasks.set_running(self._surroundings.running)
+            else:
+                self._surroundings.look_at_tasks()
+            self._tasks.set_running(self._surroundings.running)
+            # A worker takes a moment to begin with its next task: that is looked at once more.
+            self._unsettled = news
             self._publish(news)
 
     def _read(self) -> bool:
