@@ -20,7 +20,7 @@ MOST_CORNERS = 4096
 MOST_CHOICES = 100_000
 
 
-RESERVED = frozenset({"replica", "task", "held_out", "state", "wall_seconds", "seed", "failure"})
+RESERVED = frozenset({"replica", "task", "held_out", "state", "wall_seconds", "seed", "asked", "failure"})
 """Columns of the table of results beside the inputs and outputs."""
 
 

@@ -105,7 +105,8 @@ class Record:
         handler = _HANDLERS.get(event["event"])
         if handler is not None:  # a later version may write kinds that this one does not know
             handler(self, event)
-        if self._sessions:
+        # A model may be promoted while no controller holds the run: that is no time of the run.
+        if self._sessions and event["event"] != "action":
             self._sessions[-1][1] = event["t"]
 
     # Replicas, each an array (replicas,) unless said otherwise; views that the next event may outdate.

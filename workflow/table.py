@@ -42,8 +42,8 @@ def result_columns(record: Record, simulator: Simulator, space: Space, seed: int
     """One row for each simulation proposed so far.
 
     Columns: ``replica``, ``task``, ``held_out``, the inputs, every scalar output with its ``_stderr``,
-    ``state`` (pending, done, failed, lost), ``wall_seconds``, ``seed`` and ``failure`` (what went
-    wrong). Outputs come in declared order: the order in which results arrived does not show.
+    ``state`` (pending, done, failed, lost), ``wall_seconds``, ``seed``, ``asked`` (a user's own point)
+    and ``failure`` (what went wrong). Outputs come in declared order: the order in which results arrived does not show.
 
     Args:
         record: of the run.
@@ -74,6 +74,7 @@ def result_columns(record: Record, simulator: Simulator, space: Space, seed: int
         # As recorded, to the microsecond: single precision has no more to say.
         ResultColumn("wall_seconds", np.round(record.wall_seconds.astype(np.float64), 6), "s"),
         ResultColumn("seed", replica_seeds(seed, np.arange(n))),
+        ResultColumn("asked", record.asked.copy()),
         ResultColumn("failure", np.array(failures, dtype=object)),
     ]
 

@@ -249,7 +249,7 @@ def test_results_are_a_row_per_simulation(ask) -> None:
     assert [int(row["replica"]) for row in rows] == list(range(48))
     assert list(rows[0]) == [
         *("replica", "task", "held_out", "stiffness", "temperature"),
-        *("mean_square", "mean_square_stderr", "state", "wall_seconds [s]", "seed", "failure"),
+        *("mean_square", "mean_square_stderr", "state", "wall_seconds [s]", "seed", "asked", "failure"),
     ]
     failed = [row for row in rows if row["state"] == "failed"]
     assert failed

@@ -223,6 +223,10 @@ def test_an_older_model_can_be_used_and_the_next_one_is_compared_with_it(monkeyp
     folder = RunFolder(tmp_path / "r")
     assert (folder.promoted.read_text().strip(), record(tmp_path / "r").promoted) == ("v0001", 1)
     assert folder.requests() == []
+    # What `mlaround status` shows knows it, and no time of the run has passed.
+    assert folder.read_status()["model"] == Run(folder).status["model"]
+    assert folder.read_status()["model"]["version"] == 1
+    assert record(folder.path).elapsed == before.elapsed
     with pytest.raises(RequestError, match="v0001 is in use already"):
         Run(folder).promote(1)
     with live(monkeypatch, tmp_path / "r", WELLS) as here:
@@ -296,6 +300,8 @@ def test_a_users_point_comes_first_is_extra_and_shifts_nothing(monkeypatch, tmp_
     assert policy_points(state) == policy_points(record(tmp_path / "without"))
     proposed = [e for e in read_events(here.folder.events) if e["event"] == "task_proposed"]
     assert sum("asked" in e for e in proposed) == 2
+    table = here.run.results()
+    assert table["replica"][table["asked"]].tolist() == own.tolist()
     assert set(own.tolist()) <= set(surrogates.load(tmp_path / "r").domain.ids.tolist())
 
 

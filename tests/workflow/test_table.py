@@ -15,7 +15,7 @@ def test_the_three_forms_are_one_table(tmp_path):
     frame, columns = run.results(), run.result_columns()
     assert list(frame) == [
         *("replica", "task", "held_out", "stiffness", "temperature"),
-        *("mean_square", "mean_square_stderr", "state", "wall_seconds", "seed", "failure"),
+        *("mean_square", "mean_square_stderr", "state", "wall_seconds", "seed", "asked", "failure"),
     ]
     rows = list(csv.reader(io.StringIO(to_csv(columns))))
     assert rows[0] == [column.head for column in columns]

@@ -95,7 +95,7 @@ def ask(run: Run, verb: str, arguments: Mapping[str, Any], via: str) -> Request:
     name = run.folder.request(fields)
     request = Request(name, **fields)
     if isinstance(asked, Promote) and not alive:
-        _promote_at_once(run.folder, request, asked)
+        _promote_at_once(run, request, asked)
     return request
 
 
@@ -134,8 +134,9 @@ def user_name() -> str:
     return f"user {os.getuid()}"
 
 
-def _promote_at_once(folder: RunFolder, request: Request, asked: Promote) -> None:
+def _promote_at_once(run: Run, request: Request, asked: Promote) -> None:
     """Do in the place of the controller what needs none."""
+    folder = run.folder
     try:
         with folder.lock():
             cut_torn_tail(folder.events)
@@ -149,5 +150,8 @@ def _promote_at_once(folder: RunFolder, request: Request, asked: Promote) -> Non
                 record.apply(log.append("action", **request.event("done", words)))
                 folder.point_to_promoted(record.promoted)
             folder.answer(request.name)
+            if (last := folder.read_status()) is not None:
+                now = run.status
+                folder.write_status(last | {key: now[key] for key in ("model", "effective_speedup")})
     except RunLockedError:
         return  # a controller came in the meantime, and will find the request
