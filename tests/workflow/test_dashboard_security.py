@@ -15,6 +15,7 @@ from workflow.dashboard.context import Refusal, Runs
 from workflow.dashboard.figure_routes import figure_names
 from workflow.dashboard.files import confined
 from workflow.dashboard.page import find_pages
+from workflow.dashboard.security import PARTS
 
 SECRET = "nobody's business"
 OPEN = ("/static/app.js", "/static/assets/plotly-cartesian.min.js")
@@ -164,7 +165,20 @@ def test_read_only_refuses_all_that_changes_something(reader, root):
 
 
 def test_headers_of_every_answer(client):
-    for path in ("/", "/api/runs", "/nothing", "/static/app.js", "/static/nothing", "/api/runs/nothing"):
+    parts = (
+        "/api/runs",
+        "/nothing",
+        "/static/app.js",
+        "/static/style.css",
+        "/static/nothing",
+        "/api/runs/nothing",
+    )
+    for path in parts:
+        headers = client.ask(path).headers
+        assert headers["content-type"].split(";")[0] in PARTS
+        assert headers["x-content-type-options"] == "nosniff"  # so that it is never taken for a page
+        assert "access-control-allow-origin" not in headers
+    for path in ("/", "/static/events-worker.js", "/api/runs/wells-1/files/events.jsonl"):
         headers = client.ask(path).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'self'"
@@ -174,6 +188,8 @@ def test_headers_of_every_answer(client):
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "access-control-allow-origin" not in headers
+    unknown = client.ask("/", cookie="")
+    assert (unknown.status, "content-security-policy" in unknown.headers) == (401, True)
     assert client.ask("/api/runs").headers["cache-control"] == "no-store"
 
 

@@ -27,13 +27,20 @@ POLICY = (
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
-HEADERS = {
+HEADERS = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
+
+OF_DOCUMENTS = {
     "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+"""What binds a page or a worker; a page is made of dozens of parts, which need not repeat it."""
+
+PARTS = ("application/json", "text/javascript", "text/css", "image/svg+xml")
+"""Kinds of answers that are parts of a page, and by themselves never one."""
+
+WORKER = "-worker.js"
+"""How the names of scripts end that are documents of their own."""
 
 LARGEST = 64 * 1024
 """Bytes of a request's body."""
@@ -167,14 +174,16 @@ def _host(given: str) -> str:
 
 
 def _dress(message: Message, path: str) -> None:
-    names = {name.lower() for name, _ in message["headers"]}
+    given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message["headers"]}
+    part = given.get("content-type", "").startswith(PARTS) and not path.endswith(WORKER)
     more = {
         **HEADERS,
+        **({} if part else OF_DOCUMENTS),
         "cache-control": "no-cache" if path == "/" or path.startswith("/static/") else "no-store",
     }
     message["headers"] = [
         *message["headers"],
-        *((name.encode(), value.encode()) for name, value in more.items() if name.encode() not in names),
+        *((name.encode(), value.encode()) for name, value in more.items() if name not in given),
     ]
 
 
