@@ -129,3 +129,12 @@ def test_the_run_may_be_left_out(here, other, monkeypatch):
     shutil.move(here, here.parent / "runs" / "r")
     monkeypatch.chdir(here.parent)
     assert f"v{other:04d} is used from now on" in call("promote", f"v{other:04d}")
+
+
+def test_what_is_kept_for_a_run_that_is_over_is_said_with_how_it_stands(here):
+    assert "asked" not in call("status", here)
+    call("retry", here, "--all")
+    assert "1 request is kept until `" in call("status", here)
+    assert '"requests": 1' in call("status", here, "--json")
+    call("add", here, "-p", "stiffness=3", "-p", "temperature=1")
+    assert "2 requests are kept until" in call("status", here)

@@ -50,6 +50,9 @@ def screen(status: Mapping[str, Any]) -> str:
     if speedup.get("value") is not None:
         factor, lookups = times(speedup["value"]), speedup["n_lookup"]
         lines.append(f"speedup      {factor} over {lookups:,.0f} answers, training paid for")
+    if kept := status.get("requests"):
+        what = "1 request is" if kept == 1 else f"{kept} requests are"
+        lines.append(f"asked        {what} kept until `{typed('mlaround resume')}`")
     return "\n".join(lines)
 
 
@@ -84,12 +87,13 @@ def next_commands(state: str, folder: Path) -> list[str]:
     if state == "finished":
         point = example(RunFolder(folder))
         return [report, *([f"mlaround predict {name} {point}"] if point else []), results]
-    # Where simulations or trainings failed, to resume is of no use before the reason is known.
-    return (
-        [report, results, f"mlaround resume {name}"]
-        if state == "failed"
-        else [f"mlaround resume {name}", report]
-    )
+    resume = f"mlaround resume {name}"
+    if state != "failed":
+        return [resume, report]
+    # Where simulations or trainings failed, to resume is of no use before the reason is known; what failed
+    # runs again when that is asked for.
+    counts = (RunFolder(folder).read_status() or {}).get("simulations") or {}
+    return [report, results, *([f"mlaround retry {name} --all"] if counts.get("failed") else []), resume]
 
 
 def example(run: RunFolder) -> str:

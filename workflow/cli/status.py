@@ -40,8 +40,10 @@ def command(folder: Path | None, as_json: bool, watch: float | None) -> None:
 
 
 def current(run: RunFolder) -> dict[str, Any]:
-    """The last status of a run, with what to type where its controller died."""
+    """The last status of a run, what to type where its controller died, and how many requests are kept."""
     status = {"schema": "mlaround.status/1", "run": run.name, **last_status(run)}
+    if status["state"] not in HELD and (kept := len(run.requests())):
+        status["requests"] = kept
     if status["state"] == "interrupted":
         status["hint"] = f"mlaround resume {shlex.quote(str(run.path))}"
     return status

@@ -12,6 +12,7 @@ import numpy as np
 from workflow.dashboard.surroundings import Surroundings
 from workflow.folder import RunFolder, version_name
 from workflow.record import Record
+from workflow.standing import HELD
 from workflow.verdict import FEW
 from workflow.words import duration
 
@@ -85,6 +86,7 @@ def alerts(
     """
     found = [_alert("error", text, "provenance") for text in troubles]
     found += _ended(folder, record, state)
+    found += _kept(folder, state)
     found += _failures(record)
     found += _quiet(record, around, state, newest, longest)
     found += _disk(around)
@@ -110,9 +112,20 @@ def _ended(folder: RunFolder, record: Record, state: str) -> list[Alert]:
         return [_alert("error", text, "overview")]
     if state == "failed":
         why = (record.run_stopped or {}).get("reason")
-        text = f"The run failed: {why}. Once that is mended, go on with: {resume}"
+        again = f"mlaround retry {shlex.quote(str(folder.path))} --all; " if record.failed else ""
+        text = f"The run failed: {why}. Once that is mended, go on with: {again}{resume}"
         return [_alert("error", text, "tasks", state="failed")]
     return []
+
+
+def _kept(folder: RunFolder, state: str) -> list[Alert]:
+    """What was asked of a run that nobody works on."""
+    kept = 0 if state in HELD else len(folder.requests())
+    if not kept:
+        return []
+    what = "1 request is" if kept == 1 else f"{kept} requests are"
+    text = f"{what} kept until somebody types: mlaround resume {shlex.quote(str(folder.path))}"
+    return [_alert("warning", text, "overview")]
 
 
 def _failures(record: Record) -> list[Alert]:
@@ -121,13 +134,13 @@ def _failures(record: Record) -> list[Alert]:
         return []
     reason, count = record.failure_counts.most_common(1)[0]
     level = "error" if record.failed > ended / 2 else "warning"
-    text = f"{record.failed} of {ended} simulations failed ({100 * record.failed / ended:.0f} %)"
+    text = f"{record.failed:,} of {ended:,} simulations failed ({100 * record.failed / ended:.0f} %)"
     if count >= MOST * record.failed:
-        share = "all" if count == record.failed else f"{count}"
+        share = "all" if count == record.failed else f"{count:,}"
         return [
             _alert(level, f"{text}, {share} of them with: {reason}.", "tasks", state="failed", reason=reason)
         ]
-    return [_alert(level, f"{text}, most often with: {reason} ({count}).", "tasks", state="failed")]
+    return [_alert(level, f"{text}, most often with: {reason} ({count:,}).", "tasks", state="failed")]
 
 
 def _quiet(
