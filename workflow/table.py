@@ -43,7 +43,8 @@ def result_columns(record: Record, simulator: Simulator, space: Space, seed: int
 
     Columns: ``replica``, ``task``, ``held_out``, the inputs, every scalar output with its ``_stderr``,
     ``state`` (pending, done, failed, lost), ``wall_seconds``, ``seed``, ``asked`` (a user's own point)
-    and ``failure`` (what went wrong). Outputs come in declared order: the order in which results arrived does not show.
+    and ``failure`` (what went wrong). Outputs come in declared order: the order in which results arrived
+    does not show.
 
     Args:
         record: of the run.
