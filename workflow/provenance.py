@@ -30,7 +30,7 @@ def at_start(campaign: str, seed: int, source: Path | None) -> dict[str, Any]:
     Args:
         campaign: its name.
         seed: its seed.
-        source: the campaign's file; the user's plug-ins are looked for beside it.
+        source: the file that the campaign came from first; the user's plug-ins are looked for beside it.
     """
     return {
         "campaign": campaign,

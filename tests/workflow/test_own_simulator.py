@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,3 +102,26 @@ def test_a_class_that_is_not_finished_is_refused(tmp_path: Path, monkeypatch, ca
             main(words)
         assert end.value.code in (2, 3)
         assert "`unfinished:Half` lacks inputs, outputs, run, work" in capsys.readouterr().err
+
+
+def test_a_run_of_a_run_s_campaign_finds_the_user_s_simulator(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "away").mkdir()
+    (tmp_path / "own/repeated_spring.py").write_text(MODULE.format(name="repeated_spring"))
+    (tmp_path / "own/own.yaml").write_text(CAMPAIGN.format(name="repeated_spring", fault=""))
+
+    def mlaround(*words: str) -> None:
+        code = f"from workflow.cli import main; main({list(words)!r})"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path / "away", capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+    mlaround("run", "../own/own.yaml", "--run", "first")
+    mlaround("run", "first/resolved.yaml", "--run", "second")
+    mlaround("run", "second/resolved.yaml", "--run", "third")
+    shutil.rmtree(tmp_path / "away/first")
+    for name in ("second", "third"):
+        mlaround("resume", name, "--set", "stop.simulations=9")
+        status = json.loads((tmp_path / "away" / name / "status.json").read_text())
+        assert status["simulations"]["done"] == 9

@@ -64,15 +64,19 @@ def read_pairs(given: Sequence[str], option: str, help_command: str) -> dict[str
 
 
 def read_campaign(file: Path, overrides: Sequence[str]) -> Campaign:
-    """The campaign of a file, with the user's own plug-ins importable from beside it.
-
-    They are also found for the file of a run, which was made from one that they lie beside.
-    """
+    """The campaign of a file, with the user's own plug-ins importable from beside it."""
     add_to_path(str(file.absolute().parent))
-    add_to_path(RunFolder(file.parent).plugin_folder())
+    add_to_path(str(source_of(file).parent))
     from workflow.reading import load_campaign
 
     return load_campaign(file, overrides)
+
+
+def source_of(file: Path) -> Path:
+    """The file beside which the user's plug-ins lie: of one in a run folder, that which the run came from."""
+    run = RunFolder(file.parent)
+    source = run.read_provenance().get("source") if run.exists() else None
+    return Path(source) if source else file.resolve()
 
 
 def find_run(folder: Path | None) -> RunFolder:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import ManyValues, campaign_argument, read_campaign, set_option
+from workflow.cli.arguments import ManyValues, campaign_argument, read_campaign, set_option, source_of
 from workflow.cli.failures import USAGE, Failure
 from workflow.cli.typed import quoted, shown
 from workflow.folder import RunFolder, new_run
@@ -37,7 +37,7 @@ def command(file: Path, folder: Path | None, dashboard: bool, overrides: tuple[s
     from workflow.engine import run_campaign
 
     click.echo(f"run folder {shown(run.path)}", err=True)
-    text, source = file.read_text(encoding="utf-8-sig"), file.resolve()
+    text, source = file.read_text(encoding="utf-8-sig"), source_of(file)
     with ExitStack() as stack:
         if dashboard:
             _show(run, stack)
