@@ -83,13 +83,13 @@ def _headline(run: Run) -> str:
     overall = scores.get("overall") or {}
     tiles = [
         ("state", run.state, (record.run_stopped or {}).get("reason", "")),
-        ("simulations", f"{record.done:,}", f"{record.failed} failed, {record.pending} pending"),
+        ("simulations", f"{record.done:,}", f"{record.failed:,} failed, {record.pending:,} pending"),
         ("wall time", duration(record.elapsed), _counted(record.workers, "worker")),
         ("model in use", _in_use(run), ""),
     ]
     if overall.get("median_relative_error") is not None:
         error = f"{100 * overall['median_relative_error']:.2g} %"
-        tiles.append(("median relative error", error, f"on {scores['n']} held-out simulations"))
+        tiles.append(("median relative error", error, f"on {scores['n']:,} held-out simulations"))
     if speedup["value"] is not None:
         factor = times(speedup["value"]).removesuffix(" times") + "×"
         tiles.append(("effective speedup", factor, f"at {speedup['n_lookup']:,.0f} lookups"))
@@ -217,7 +217,9 @@ def _failures(run: Run) -> str:
         shown = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
         rows.append((len(numbers), group.reason, group.words, group.message, shown))
     heads = ("failed", "reason", "what they have in common", "first message", "simulations")
-    return table(heads, rows, f"{record.failed} simulations failed; no model learned from them", numbers=(0,))
+    return table(
+        heads, rows, f"{record.failed:,} simulations failed; no model learned from them", numbers=(0,)
+    )
 
 
 def _commands(run: Run) -> str:

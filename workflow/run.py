@@ -410,15 +410,15 @@ class Run:
     def __repr__(self) -> str:
         record = self.record
         model = "no model yet" if record.promoted is None else f"model {version_name(record.promoted)}"
-        failed = f", {record.failed} failed" if record.failed else ""
-        counts = f"{record.done} of {self.total} simulations{failed}"
+        failed = f", {record.failed:,} failed" if record.failed else ""
+        counts = f"{record.done:,} of {self.total:,} simulations{failed}"
         return f"<Run {self.folder.name}: {self.state}, {counts}, {model}>"
 
     def _repr_html_(self) -> str:
         record, overall = self.record, self.scores.get("overall") or {}
         rows = {
             "state": self.state,
-            "simulations": f"{record.done} done, {record.failed} failed of {self.total}",
+            "simulations": f"{record.done:,} done, {record.failed:,} failed of {self.total:,}",
             "model": "none yet" if record.promoted is None else version_name(record.promoted),
             "held-out median relative error": _percent(overall.get("median_relative_error")),
             "95 % interval covers": _percent(overall.get("coverage")),

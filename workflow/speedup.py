@@ -87,7 +87,7 @@ class Speedup:
             return "A lookup takes no less time than a simulation: this model saves nothing."
         return (
             f"With {self.n_lookup:,.0f} lookups, answers come {times(self.value)} as fast as simulating each "
-            f"of them on one core, with the {self.n_train} training simulations and the learning paid for. "
+            f"of them on one core, with the {self.n_train:,} training simulations and the learning paid for. "
             f"The campaign has paid for itself after {math.ceil(self.break_even):,} lookups."
         )
 

@@ -38,6 +38,12 @@ def test_a_lookup_slower_than_a_simulation_never_pays():
     assert "saves nothing" in slow.sentence()
 
 
+def test_many_simulations_are_written_with_commas():
+    many = Speedup(t_seq=10.0, t_train=12.0, t_learn=3.0, t_lookup=0.01, n_train=104865, n_lookup=1e6)
+    assert "the 104,865 training simulations" in many.sentence()
+    assert "after 157,455 lookups" in many.sentence()
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(0.8234, "0.823 times"), (38.04, "38.0 times"), (12345.0, "12,300 times")]
 )

@@ -74,7 +74,7 @@ def parity(held: HeldOut, output: str | None = None) -> Figure:
     return Figure(
         "parity",
         "Parity on held-out simulations",
-        f"{len(held)} simulations that {held.version} never saw. Horizontal bars: standard error of the "
+        f"{len(held):,} simulations that {held.version} never saw. Horizontal bars: standard error of the "
         "simulation. Vertical bars: std of the prediction. A perfect model scatters about the diagonal by "
         "the horizontal bars alone.",
         data,

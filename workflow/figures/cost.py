@@ -82,7 +82,7 @@ def timeline(record: Record) -> Figure:
     return Figure(
         "timeline",
         "What the workers did",
-        f"{int(record.task_finished.sum())} tasks and {len(record.models)} trainings over "
+        f"{int(record.task_finished.sum()):,} tasks and {len(record.models)} trainings over "
         f"{span / scale:.3g} {unit}.{used}",
         data,
         plot,

@@ -101,7 +101,7 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
         "residuals",
         f"Errors against error bars: {label}",
         f"rms of error over claimed error: {ratio:.2f}, where 1 is calibrated, over {len(known):,} values of "
-        f"{len(held)} held-out simulations.{tell} Along the diagonal error bars are right at every size.",
+        f"{len(held):,} held-out simulations.{tell} Along the diagonal error bars are right at every size.",
         data,
         plot,
         tuple(Column(n, u, list(v)) for n, u, v in table),
@@ -194,7 +194,7 @@ def errors(held: HeldOut) -> Figure:
     return Figure(
         "errors",
         "Errors output by output",
-        f"{len(held)} held-out simulations that {held.version} never saw. Least well predicted is "
+        f"{len(held):,} held-out simulations that {held.version} never saw. Least well predicted is "
         f"{worst[0].replace('_', ' ')}: {worst[3]:.0f} % of its values within two standard errors, where a "
         "perfect model has 95 % (dashed).",
         data,

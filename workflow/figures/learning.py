@@ -67,8 +67,8 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
     return Figure(
         "learning-curve",
         "Learning curve",
-        f"All versions are judged by the same {judges} held-out simulations. {labels[-1]}, taught by "
-        f"{n[-1]}, differs from a simulation by {_percent(error[-1])} in the median; a perfect model would "
+        f"All versions are judged by the same {judges:,} held-out simulations. {labels[-1]}, taught by "
+        f"{n[-1]:,}, differs from a simulation by {_percent(error[-1])} in the median; a perfect model would "
         f"differ by {_percent(floor)}, which is the noise of the simulation itself.",
         data,
         plot,

@@ -83,7 +83,7 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
         "profiles",
         f"Profiles over {name}: simulation and prediction",
         f"Held-out simulations that {held.version} never saw: the best, the median and the worst of "
-        f"{len(held)}. Points: simulated mean with one standard error. Band: predicted mean with twice its "
+        f"{len(held):,}. Points: simulated mean with one standard error. Band: predicted mean with twice its "
         "std. Below: prediction minus simulation in units of their combined error; 95 % should lie within "
         "the two dashed lines.",
         data,

@@ -192,8 +192,8 @@ def trials(tried: Trials, setting: str | None = None, over: str | None = None) -
     return Figure(
         "trials",
         f"Trials of {parameter.name.replace('_', ' ')}",
-        f"{len(design):,} trials: {counts[0]} {judge}, {counts[1]} did not, {counts[2]} failed. Largest "
-        f"{parameter.name.replace('_', ' ')} that did: {where}.{vary} Points "
+        f"{len(design):,} trials: {counts[0]:,} {judge}, {counts[1]:,} did not, {counts[2]:,} failed. "
+        f"Largest {parameter.name.replace('_', ' ')} that did: {where}.{vary} Points "
         "with the same values stand side by side.",
         data,
         plot,

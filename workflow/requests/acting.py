@@ -103,7 +103,7 @@ class Actions:
         controller.reconsider()
         if wanted == before:
             return f"the budget is {simulations(wanted)}"
-        return f"the budget goes from {before} to {simulations(wanted)}"
+        return f"the budget goes from {before:,} to {simulations(wanted)}"
 
     def _kill(self, asked: Kill) -> str:
         controller = self._controller

@@ -27,7 +27,7 @@ def listed(numbers: Sequence[int]) -> str:
 
 def simulations(count: int) -> str:
     """``1 simulation``, ``4 simulations``."""
-    return f"{count} simulation{'' if count == 1 else 's'}"
+    return f"{count:,} simulation{'' if count == 1 else 's'}"
 
 
 def new_budget(record: Record, asked: Budget, now: int, size: int | None) -> int:
@@ -44,11 +44,11 @@ def new_budget(record: Record, asked: Budget, now: int, size: int | None) -> int
     """
     wanted = asked.simulations if size is None else min(asked.simulations, size)
     if wanted == now and asked.simulations > wanted:
-        raise RequestError(f"the policy has {size} points in all, and all of them are in the budget")
+        raise RequestError(f"the policy has {size:,} points in all, and all of them are in the budget")
     if wanted < record.planned:
         raise RequestError(
             f"{simulations(record.planned)} are decided upon already; "
-            f"the least budget is {record.planned}, and to end now is to stop"
+            f"the least budget is {record.planned:,}, and to end now is to stop"
         )
     return wanted
 

@@ -94,7 +94,7 @@ def _resume(run: Run, asked: Resume) -> Consequence:
 def _stop(run: Run, asked: Stop) -> Consequence:
     _need_controller(run, "stop")
     record = run.record
-    done = f"{record.done} of {simulations(run.total)} are done"
+    done = f"{record.done:,} of {simulations(run.total)} are done"
     running = run.folder.running_tasks()
     if asked.now and running:
         oldest = max(time.time() - marker["started"] for marker in running)
@@ -114,9 +114,9 @@ def _budget(run: Run, asked: Budget) -> Consequence:
     more = wanted - now
     if not more:
         raise RequestError(f"the budget is {simulations(now)} already")
-    change = f"{more} more{_about(run, more)}" if more > 0 else f"{-more} fewer"
-    limit = f" (the policy has {size} points in all)" if wanted < asked.simulations else ""
-    words = f"the budget goes from {now} to {simulations(wanted)}: {change}{limit}"
+    change = f"{more:,} more{_about(run, more)}" if more > 0 else f"{-more:,} fewer"
+    limit = f" (the policy has {size:,} points in all)" if wanted < asked.simulations else ""
+    words = f"the budget goes from {now:,} to {simulations(wanted)}: {change}{limit}"
     return Consequence(_sooner_or_later(run, words), loses=more < 0)
 
 
