@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for whatever takes one or two: machines are busy at times."""
 
 URL = re.compile(r"http://127\.0\.0\.1:\d+/\S*")

@@ -16,7 +16,7 @@ from served import PATIENCE
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "slit_density.yaml"
 
 SMALL = (
-    "simulator.steps=100000",
+    "simulator.steps=50000",
     "stop.simulations=28",
     "training.first=8",
     "training.every=8",
@@ -141,6 +141,14 @@ def tile(page, label):
     return page.locator(".tile").filter(has=page.get_by_text(label, exact=True)).locator("dd")
 
 
+def table(page, panel):
+    """The rows of the table behind a plot, which is opened if it is not."""
+    region = page.get_by_role("region", name=panel, exact=True)
+    if region.get_by_role("button", name="View as table").count():
+        region.get_by_role("button", name="View as table").click()
+    return region.locator("tbody tr")
+
+
 def test_a_campaign_from_its_start_to_its_end(watch, serve, start, tmp_path):
     server = serve(tmp_path / "runs")
     page = watch().open(server.url)
@@ -170,6 +178,15 @@ def test_a_campaign_from_its_start_to_its_end(watch, serve, start, tmp_path):
     expect(tile(page, "model in use")).to_have_text(re.compile("^v[1-9]"))
     expect(tile(page, "effective speedup")).to_have_text(re.compile(r"\d"))
     first = tile(page, "model in use").inner_text()
+    learned, sped_up = table(page, "Learning").count(), table(page, "Effective speedup").count()
+    assert learned >= 1
+    assert sped_up >= 1
+    speedup = tile(page, "effective speedup").inner_text()
+
+    show(page, "live", "timeline")
+    picture = page.get_by_role("img", name=re.compile(r"^Timeline\. \d+ task"))
+    early = picture.get_attribute("aria-label")
+    expect(picture).not_to_have_attribute("aria-label", early)
 
     show(page, "live", "whatif", "?gap=3.37&concentration=0.51")
     page.get_by_role("button", name="Simulate this point").click()
@@ -185,6 +202,9 @@ def test_a_campaign_from_its_start_to_its_end(watch, serve, start, tmp_path):
     show(page, "live", "overview")
     expect(state(page)).to_have_text(re.compile("finished"), timeout=2000 * PATIENCE)
     expect(tile(page, "model in use")).not_to_have_text(first)
+    expect(tile(page, "effective speedup")).not_to_have_text(speedup)
+    assert table(page, "Learning").count() == len(run.events("model_trained")) > learned
+    assert table(page, "Effective speedup").count() > sped_up
     numbers = run.status()["simulations"]
     expect(tile(page, "simulations done")).to_contain_text(re.compile(f"^{numbers['done']}"))
     said = re.compile(f"^finished: {numbers['done']} done")
