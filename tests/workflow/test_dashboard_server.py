@@ -249,11 +249,13 @@ def test_a_dashboard_beside_a_run_ends_with_it_however_it_ends(tmp_path):
 
 def test_a_dashboard_beside_a_run_ends_when_the_run_does(tmp_path):
     (tmp_path / "slow.yaml").write_text(SLOW.replace("4000", "8"))
-    with going("run", "slow.yaml", "--run", "runs/slow", "--dashboard", cwd=tmp_path) as process:
-        client, _ = client_of(process)
-        assert process.wait(PATIENCE) == 0
-        wait_until(lambda: refused(client), "the dashboard outlives its run")
-        assert "FINISHED" in process.stdout.read()
+    more = ("resume", "runs/slow", "--set", "stop.simulations=16", "--dashboard")
+    for words in (("run", "slow.yaml", "--run", "runs/slow", "--dashboard"), more):
+        with going(*words, cwd=tmp_path) as process:
+            client, _ = client_of(process)
+            assert process.wait(PATIENCE) == 0
+            wait_until(lambda here=client: refused(here), "the dashboard outlives its run")
+            assert "FINISHED" in process.stdout.read()
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Override a key of the campaign, dotted: --set stop.simulations=64.",
 )
+dashboard_option = click.option(
+    "--dashboard", is_flag=True, help="Show the run in a browser while it goes on."
+)
 campaign_argument = click.argument("file", type=click.Path(path_type=Path))
 run_argument = click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 OnUpdate = Callable[[Mapping[str, Any]], None]
 
 
-def control(run: RunFolder, start: Callable[[OnUpdate], Outcome]) -> None:
-    """Show progress until the controller is done, then the summary; exit with the outcome's code."""
+def control(run: RunFolder, start: Callable[[OnUpdate], Outcome], *, dashboard: bool) -> None:
+    """Show progress until the controller is done, then the summary; exit with the outcome's code.
+
+    Args:
+        run: the run.
+        start: what works on it.
+        dashboard: whether it is shown in a browser for as long.
+    """
     try:
-        with Progress(run.name) as progress:
+        with ExitStack() as stack:
+            if dashboard:
+                _show(run, stack)
+            progress = stack.enter_context(Progress(run.name))
             outcome = start(lambda status: progress(_fraction(status), _words(status)))
     except RunLockedError as error:
         raise Failure(str(error), LOCKED, f"mlaround status {quoted(run.path)}") from None
@@ -41,6 +50,21 @@ def control(run: RunFolder, start: Callable[[OnUpdate], Outcome]) -> None:
         click.echo(summary(current(run), run.path))
     if outcome.exit_code:
         sys.exit(outcome.exit_code)
+
+
+def _show(run: RunFolder, stack: ExitStack) -> None:
+    """Start a dashboard beside the run, which goes on without it if need be."""
+    from workflow.dashboard.beside import start
+    from workflow.dashboard.place import PlaceError
+
+    def failed(words: str) -> None:
+        with suppress(OSError):
+            click.echo(f"the dashboard has ended ({words}); the run goes on", err=True)
+
+    try:
+        click.echo(f"open {stack.enter_context(start(run.path, failed))}", err=True)
+    except (PlaceError, OSError) as error:
+        failed(str(error))
 
 
 def _fraction(status: Mapping[str, Any]) -> float:

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import ManyValues, find_run, run_argument, set_option
+from workflow.cli.arguments import ManyValues, dashboard_option, find_run, run_argument, set_option
 from workflow.cli.asking import act
 from workflow.cli.status import current
-from workflow.cli.typed import shown
+from workflow.cli.typed import quoted, shown, typed
 
 
 @click.command("resume", cls=ManyValues)
 @run_argument
+@dashboard_option
 @set_option
-def command(folder: Path | None, overrides: tuple[str, ...]) -> None:
+def command(folder: Path | None, dashboard: bool, overrides: tuple[str, ...]) -> None:
     """Go on with a run that is paused, stopped, was interrupted or crashed. It is always safe.
 
     Nothing that is done is done again, and what was lost is simulated anew with the same numbers. A run
@@ -24,6 +25,8 @@ def command(folder: Path | None, overrides: tuple[str, ...]) -> None:
     run = find_run(folder)
     if not overrides and current(run)["state"] == "paused":
         act(run, "resume", {})
+        if dashboard:  # not beside this command, which ends now
+            click.echo(typed(f"and: mlaround dashboard {quoted(run.path)}"), err=True)
         return
     from workflow.cli.controller import control
     from workflow.engine import resume
@@ -33,4 +36,6 @@ def command(folder: Path | None, overrides: tuple[str, ...]) -> None:
     add_to_path(run.plugin_folder())
     campaign = load_campaign(run.resolved, overrides) if overrides else None
     click.echo(f"run folder {shown(run.path)}", err=True)
-    control(run, lambda on_update: resume(run.path, campaign=campaign, on_update=on_update))
+    control(
+        run, lambda on_update: resume(run.path, campaign=campaign, on_update=on_update), dashboard=dashboard
+    )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
 
-from workflow.cli.arguments import ManyValues, campaign_argument, read_campaign, set_option, source_of
+from workflow.cli.arguments import (
+    ManyValues,
+    campaign_argument,
+    dashboard_option,
+    read_campaign,
+    set_option,
+    source_of,
+)
 from workflow.cli.failures import USAGE, Failure
 from workflow.cli.typed import quoted, shown
 from workflow.folder import RunFolder, new_run
@@ -22,7 +28,7 @@ from workflow.folder import RunFolder, new_run
     type=click.Path(path_type=Path),
     help="The run folder; by default runs/NAME-YYYYMMDD-HHMMSS.",
 )
-@click.option("--dashboard", is_flag=True, help="Show the run in a browser while it goes on.")
+@dashboard_option
 @set_option
 def command(file: Path, folder: Path | None, dashboard: bool, overrides: tuple[str, ...]) -> None:
     """Run a campaign to its end, in the foreground.
@@ -38,25 +44,8 @@ def command(file: Path, folder: Path | None, dashboard: bool, overrides: tuple[s
 
     click.echo(f"run folder {shown(run.path)}", err=True)
     text, source = file.read_text(encoding="utf-8-sig"), source_of(file)
-    with ExitStack() as stack:
-        if dashboard:
-            _show(run, stack)
-        control(
-            run,
-            lambda on_update: run_campaign(campaign, run.path, text=text, source=source, on_update=on_update),
-        )
-
-
-def _show(run: RunFolder, stack: ExitStack) -> None:
-    """Start a dashboard beside the run, which goes on without it if need be."""
-    from workflow.dashboard.beside import start
-    from workflow.dashboard.place import PlaceError
-
-    def failed(words: str) -> None:
-        with suppress(OSError):
-            click.echo(f"the dashboard has ended ({words}); the run goes on", err=True)
-
-    try:
-        click.echo(f"open {stack.enter_context(start(run.path, failed))}", err=True)
-    except (PlaceError, OSError) as error:
-        failed(str(error))
+    control(
+        run,
+        lambda on_update: run_campaign(campaign, run.path, text=text, source=source, on_update=on_update),
+        dashboard=dashboard,
+    )
