@@ -73,7 +73,7 @@ function Block({ run, block, live, query }) {
 }
 
 function Table({ block }) {
-  const columns = block.heads.map((name, k) => ({ name, key: `column ${k}`, number: block.numbers.includes(k) }));
+  const columns = block.heads.map((name, k) => ({ name, number: block.numbers.includes(k) }));
   return html`<div class=${`titled ${block.heads.some(Boolean) ? "" : "no-heads"}`}>
     <${DataTable} caption=${block.caption} columns=${columns} rows=${block.rows} /></div>`;
 }
