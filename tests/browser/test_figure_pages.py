@@ -81,7 +81,7 @@ def test_a_choice_draws_another_figure_and_stays_in_the_address(watch, serve, ru
         "y": before["x"],
     }
     expect(found.locator(".xtitle")).to_contain_text(before["y"])
-    expect(found.get_by_label("mode (1)")).to_be_visible()
+    expect(found.get_by_label("mode (no unit)")).to_be_visible()
     expect(found.get_by_label(re.compile("^timestep"))).to_have_count(0)
     found.get_by_label("output").select_option("energy")
     expect(found.get_by_text(re.compile("gives for energy"))).to_be_visible()

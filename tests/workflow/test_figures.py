@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -40,6 +41,12 @@ NAMES = (
     *("observable", "scalars", "latent", "coverage", "uncertainty", "timeline", "speedup", "cost"),
 )
 TUNING = ("trials", "quality")
+PURE = {
+    *("simulations learned from", "lookups", "effective speedup", "model version", "simulated / predicted"),
+    *("nominal coverage", "observed coverage", "probability density of z"),
+    "z = (prediction − simulation) / error",
+}
+"""Axes of counts and of ratios, which are their own units."""
 EVERY = [(small_run, name) for name in NAMES] + [(tuned_run, name) for name in TUNING]
 
 
@@ -68,8 +75,8 @@ def test_every_figure_is_plain_json_with_units_on_its_axes(made, name):
     axes = {k: v for k, v in figure.layout.items() if k.startswith(("xaxis", "yaxis"))}
     titles = [a["title"]["text"] for a in axes.values()]
     assert len(axes) >= 2
-    # Empty is only what shares its axis with a neighbour or names its bars.
-    assert all(t.endswith(")") or t == "" for t in titles)
+    # Empty is only what shares its axis with a neighbour or names its bars; counts and ratios have no unit.
+    assert all(t.endswith(")") or t == "" or t in PURE for t in titles), titles
     assert any(t for t in titles)
     used = {t.get("xaxis", "x").replace("x", "xaxis") for t in figure.data}
     assert used <= set(axes)
@@ -399,9 +406,30 @@ def test_every_pair_of_inputs_has_its_panel_and_its_frame():
 def test_points_are_coloured_by_the_model_that_steered():
     points = design(versions=4)
     figure = coverage(points)
-    assert figure.layout["coloraxis"]["cmax"] == 3
+    scale = figure.layout["coloraxis"]
+    assert [scale["cmin"], scale["cmax"]] == [-0.5, 3.5]
+    assert scale["colorbar"]["tickvals"] == [0, 1, 2, 3]
+    assert scale["colorbar"]["ticktext"] == ["none yet", "1", "2", "3"]
+    # A step is of one colour from its beginning to its end.
+    assert [edge for edge, _ in scale["colorscale"]] == [0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1]
+    assert [a == b for (_, a), (_, b) in pairwise(scale["colorscale"])] == [True, False] * 3 + [True]
     assert f"{(points.version > 0).sum()} were chosen by a model" in figure.summary
     assert "coloraxis" not in coverage(design()).layout
+
+
+def test_many_versions_share_colours():
+    points = design(400, versions=37)
+    assert len(set(points.version.tolist())) == 37
+    figure = coverage(points, "gap", "salt")
+    texts = figure.layout["coloraxis"]["colorbar"]["ticktext"]
+    assert texts[:3] == ["none yet", "1 to 4", "5 to 8"]
+    assert texts[-1] == "33 to 36"
+    assert len({colour for _, colour in figure.layout["coloraxis"]["colorscale"]}) == len(texts) == 10
+    groups = {0: 0, **{v: 1 + (v - 1) // 4 for v in range(1, 37)}}
+    drawn = [t for t in figure.data if t["x"] != [None]]
+    assert sorted(c for t in drawn for c in t["marker"]["color"]) == sorted(
+        groups[v] for v in points.version.tolist()
+    )
 
 
 def test_places_stay_within_their_value():

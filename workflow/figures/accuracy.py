@@ -16,6 +16,7 @@ from workflow.figures.style import (
     SERIES,
     SYMBOLS,
     axis,
+    axis_title,
     heading,
     layout,
     suffix,
@@ -117,13 +118,13 @@ def _parity_panel(
     ends = [low - pad, high_end + pad]
     label = target.name.replace("_", " ")
     plot[f"xaxis{k}"] = axis(
-        f"simulated ({target.unit or '1'})",
+        axis_title("simulated", target.unit),
         domain=[left, (column + 1) * wide - 0.01],
         anchor=f"y{k}",
         range=ends,
     )
     plot[f"yaxis{k}"] = axis(
-        f"predicted ({target.unit or '1'})",
+        axis_title("predicted", target.unit),
         domain=[max(top - high, 0), top],
         anchor=f"x{k}",
         range=ends,
@@ -237,10 +238,10 @@ def calibration(held: HeldOut) -> Figure:
             }
         )
     plot = layout(height=440, meta={"min_width": 640})
-    plot["xaxis"] = axis("z = (prediction − simulation) / error (1)", domain=[0, 0.46], anchor="y")
-    plot["yaxis"] = axis("probability density (1)", anchor="x", rangemode="tozero")
-    plot["xaxis2"] = axis("nominal coverage (1)", domain=[0.56, 1], anchor="y2", range=[0, 1])
-    plot["yaxis2"] = axis("observed coverage (1)", anchor="x2", range=[0, 1.02])
+    plot["xaxis"] = axis("z = (prediction − simulation) / error", domain=[0, 0.46], anchor="y")
+    plot["yaxis"] = axis("probability density of z", anchor="x", rangemode="tozero")
+    plot["xaxis2"] = axis("nominal coverage", domain=[0.56, 1], anchor="y2", range=[0, 1])
+    plot["yaxis2"] = axis("observed coverage", anchor="x2", range=[0, 1.02])
     verdict = "too wide" if rms < WIDE else "too narrow" if rms > NARROW else "calibrated"
     return Figure(
         "calibration",

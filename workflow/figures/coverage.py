@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from workflow.figures.design import KINDS, Design, Scale, table_of
 from workflow.figures.figure import Column, Figure, numbers
 from workflow.figures.heldout import Array, Ints
-from workflow.figures.style import BLUE, GREY, ORANGE, SCALE, VERMILION, layout, suffix
+from workflow.figures.style import BLUE, GREY, ORANGE, VERMILION, colorbar, layout, steps, suffix
 
 MOST_INPUTS = 6
 """Most inputs of one figure of pairs."""
@@ -18,6 +18,40 @@ MOST_POINTS = 6000
 """Most points of one figure, shared by its panels; simulations that failed come first."""
 FEWEST = 300
 """Simulations drawn in each panel, however many panels there are."""
+MOST_COLOURS = 10
+"""Most colours that versions of the model are told apart by; more versions share them."""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Versions of the model that steered, in as few groups as there are colours; 0 stands for none."""
+
+    known: tuple[int, ...]
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """Versions of one colour, one after the other; those before there was a model by themselves."""
+        first = [[v] for v in self.known if v == 0]
+        rest = [v for v in self.known if v]
+        size = max(1, -(-len(rest) // (MOST_COLOURS - len(first))))
+        return first + [rest[k : k + size] for k in range(0, len(rest), size)]
+
+    def places(self, versions: Ints) -> list[int]:
+        """The group of each of some versions."""
+        first = [group[0] for group in self.groups]
+        return [int(k) for k in np.searchsorted(first, versions, side="right") - 1]
+
+    def colours(self) -> dict[str, Any]:
+        """The scale of colours: as many steps as groups, with the versions beside them."""
+        groups = self.groups
+        n = len(groups)
+        edges = [edge / n for k in range(n) for edge in (k, k + 1)]
+        scale = [[edge, colour] for edge, colour in zip(edges, np.repeat(steps(n), 2).tolist(), strict=True)]
+        texts = [
+            f"{g[0]} to {g[-1]}" if len(g) > 1 else "none yet" if g == [0] else str(g[0]) for g in groups
+        ]
+        bar = colorbar("chosen by model version", tickvals=list(range(n)), ticktext=texts, ticks="")
+        return {"colorscale": scale, "cmin": -0.5, "cmax": n - 0.5, "colorbar": bar}
 
 
 def coverage(design: Design, first: str | None = None, second: str | None = None) -> Figure:
@@ -38,7 +72,7 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
     side = len(chosen) - 1
     drawn = _thinned(design, max(FEWEST, 2 * MOST_POINTS // (side * (side + 1))))
     plot = layout(
-        height=480 if one else 130 + max(170 * side, 220), shapes=[], meta={"min_width": 110 + 150 * side}
+        height=480 if one else 130 + max(170 * side, 220), shapes=[], meta={"min_width": 130 + 160 * side}
     )
     gap = 0.03
     high = (1 - gap * (side - 1)) / side
@@ -48,7 +82,10 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
         plot[f"xaxis{suffix(j + 1)}"] = scales[j].axis(domain=[low, low + high], anchor=f"y{suffix(side)}")
         top = 1 - low
         plot[f"yaxis{suffix(j + 1)}"] = scales[j + 1].axis(domain=[max(top - high, 0), top], anchor="x")
-    rounds = sorted(set(design.version.tolist()))
+    found = sorted(set(design.version.tolist()))
+    rounds = Versions(tuple(found)) if len(found) > 1 else None
+    if not one:
+        _shorten(plot)
     data: list[dict[str, Any]] = []
     for j in range(side):
         for i in range(j, side):
@@ -57,22 +94,13 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
             x = scales[j].apart(drawn.x[:, chosen[j]], drawn.ids)
             y = scales[i + 1].apart(drawn.x[:, chosen[i + 1]], drawn.ids * 7 + 3)
             data += markers(drawn, x, y, axes, rounds, brief=not one)
-    data += _legend(design, rounds)
-    if len(rounds) > 1:
-        plot["coloraxis"] = {
-            "colorscale": SCALE,
-            "cmin": rounds[0],
-            "cmax": rounds[-1],
-            "colorbar": {
-                "title": {"text": "steered by model version (0: none yet)", "side": "right"},
-                "tickvals": rounds[:: -(-len(rounds) // 8)],
-                "thickness": 14,
-            },
-        }
+    data += _legend(design, grey=rounds is not None)
+    if rounds is not None:
+        plot["coloraxis"] = rounds.colours()
     counts = np.bincount(design.kind, minlength=3)
     steered = (
         f" {int((design.version > 0).sum()):,} were chosen by a model, the others before there was one."
-        if len(rounds) > 1
+        if rounds is not None
         else ""
     )
     left = (
@@ -111,18 +139,32 @@ def _every(rows: Ints, most: int) -> Ints:
     return chosen
 
 
+def _shorten(plot: dict[str, Any]) -> None:
+    """Units below the names, so that titles of narrow panels side by side keep clear of each other."""
+    for name, part in plot.items():
+        if name.startswith(("xaxis", "yaxis")):
+            before, _, unit = part["title"]["text"].rpartition(" (")
+            part["title"]["text"] = f"{before}<br>({unit}"
+
+
 def markers(
-    design: Design, x: Array, y: Array, axes: dict[str, str], rounds: Sequence[int], *, brief: bool = False
+    design: Design,
+    x: Array,
+    y: Array,
+    axes: dict[str, str],
+    rounds: Versions | None,
+    *,
+    brief: bool = False,
 ) -> list[dict[str, Any]]:
-    """A trace for each of `KINDS`; coloured by the model that steered where there was more than one."""
+    """A trace for each of `KINDS`; coloured by the models that steered where they are given."""
     texts = [f"simulation {i}" for i in design.ids] if brief else design.labels()
     traces = []
     for k, (kind, symbol) in enumerate(KINDS):
         rows = np.flatnonzero(design.kind == k)
         if len(rows):
             colour: dict[str, Any] = {"color": (BLUE, ORANGE, VERMILION)[k]}
-            if len(rounds) > 1:
-                colour = {"color": design.version[rows].tolist(), "coloraxis": "coloraxis"}
+            if rounds is not None:
+                colour = {"color": rounds.places(design.version[rows]), "coloraxis": "coloraxis"}
             traces.append(
                 {
                     "type": "scatter",
@@ -140,7 +182,7 @@ def markers(
     return traces
 
 
-def _legend(design: Design, rounds: list[int]) -> list[dict[str, Any]]:
+def _legend(design: Design, *, grey: bool) -> list[dict[str, Any]]:
     """What the symbols mean; where colour says something else, in grey."""
     return [
         {
@@ -151,7 +193,7 @@ def _legend(design: Design, rounds: list[int]) -> list[dict[str, Any]]:
             "marker": {
                 "symbol": symbol,
                 "size": 8,
-                "color": GREY if len(rounds) > 1 else (BLUE, ORANGE, VERMILION)[k],
+                "color": GREY if grey else (BLUE, ORANGE, VERMILION)[k],
             },
             "name": kind,
             "hoverinfo": "skip",

@@ -19,6 +19,7 @@ from workflow.figures.style import (
     PURPLE,
     VERMILION,
     axis,
+    axis_title,
     layout,
     log_axis,
     translucent,
@@ -90,11 +91,12 @@ def residuals(held: HeldOut, output: str | None = None) -> Figure:
         slope = float(np.polyfit(np.log(claimed), np.log(found), 1)[0])
         tell = f" Where it claims twice the error, it errs {2**slope:.1f} times as much."
     label = target.name.replace("_", " ")
-    unit = target.unit or "1"
     plot = layout(height=460, meta={"min_width": 420})
-    title = f"claimed: std and standard error together ({unit})"
+    title = axis_title("claimed: std and standard error together", target.unit)
     plot["xaxis"] = log_axis(title, low, high)
-    plot["yaxis"] = log_axis(f"|predicted − simulated| ({unit})", floor, float(off[known].max()))
+    plot["yaxis"] = log_axis(
+        axis_title("|predicted − simulated|", target.unit), floor, float(off[known].max())
+    )
     table = [("simulation", "", ids), ("simulated", target.unit, y), ("standard error", target.unit, err)]
     table += [("predicted", target.unit, mean), ("std", target.unit, std)]
     return Figure(
@@ -251,7 +253,7 @@ def timing(models: Sequence[Event], simulation: float) -> Figure:
         for label, seconds, colour, symbol in series
     ]
     plot = layout(height=400)
-    plot["xaxis"] = axis("model version (1)", type="category")
+    plot["xaxis"] = axis("model version", type="category")
     every = 1000 * np.concatenate([lookup, training, one])
     plot["yaxis"] = log_axis("time (ms)", float(every.min()), float(every.max()))
     return Figure(

@@ -20,6 +20,7 @@ from workflow.figures.style import (
     VERMILION,
     axis,
     axis_title,
+    colorbar,
     heading,
     layout,
 )
@@ -128,18 +129,15 @@ def latent(
     plot = layout(height=520, annotations=[], meta={"min_width": 640})
     plot["coloraxis"] = {
         "colorscale": SCALE,
-        "colorbar": {
-            "title": {"text": axis_title(shade.name, shade.unit), "side": "right"},
-            "x": 0.555,
-            "xanchor": "left",
-            "thickness": 12,
-        },
+        "colorbar": colorbar(axis_title(shade.name, shade.unit), x=0.555, xanchor="left", thickness=12),
     }
     if shade.values and len(shade.values) <= 12:
         plot["coloraxis"]["colorbar"]["tickvals"] = list(shade.values)
     percent = [f"{100 * s:.3g} %" for s in share]
-    plot["xaxis"] = axis(f"component 1, {percent[0]} of the variance (1)", domain=[0, 0.54], anchor="y")
-    plot["yaxis"] = axis(f"component 2, {percent[1]} of the variance (1)", anchor="x")
+    plot["xaxis"] = axis(
+        axis_title(f"component 1, {percent[0]} of the variance"), domain=[0, 0.54], anchor="y"
+    )
+    plot["yaxis"] = axis(axis_title(f"component 2, {percent[1]} of the variance"), anchor="x")
     data += _loadings(plot, signature, targets, loadings, share, x)
     columns = [(f"component {c + 1}", "", scores[:, c]) for c in range(COMPONENTS)]
     shown = ", ".join(t.name.replace("_", " ") for t in targets)
@@ -187,7 +185,7 @@ def _loadings(
         k = c + 2
         domain = [0.61, 0.97] if c == 0 else [0.0, 0.36]
         place = {"xaxis": f"x{k}", "yaxis": f"y{k}"}
-        plot[f"yaxis{k}"] = axis("loading (1)", domain=domain, anchor=f"x{k}", nticks=5)
+        plot[f"yaxis{k}"] = axis(axis_title("loading"), domain=domain, anchor=f"x{k}", nticks=5)
         plot["annotations"].append(
             heading(f"<b>component {c + 1}</b>, {100 * share[c]:.3g} %", 0.87, domain[1], font={"size": 12})
         )

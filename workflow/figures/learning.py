@@ -61,7 +61,7 @@ def learning_curve(versions: Sequence[tuple[int, HeldOut]]) -> Figure:
         },
     ]
     plot = layout(
-        xaxis=axis("simulations learned from (1)", range=[0.88 * min(n), 1.08 * max(n)]),
+        xaxis=axis("simulations learned from", range=[0.88 * min(n), 1.08 * max(n)]),
         yaxis=axis("median relative error (%)", rangemode="tozero"),
     )
     return Figure(
@@ -122,9 +122,7 @@ def speedup(measured: Speedup) -> Figure:
             }
         )
     decades = {"type": "log", "exponentformat": "power", "dtick": 1}
-    plot = layout(
-        xaxis=axis("lookups (1)", range=[0, 10], **decades), yaxis=axis("effective speedup (1)", **decades)
-    )
+    plot = layout(xaxis=axis("lookups", range=[0, 10], **decades), yaxis=axis("effective speedup", **decades))
     return Figure(
         "speedup",
         "Effective speedup",

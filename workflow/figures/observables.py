@@ -104,7 +104,9 @@ def observable(
     if model:
         plot["xaxis"] = axis("", anchor="y", matches="x2", showticklabels=False)
         plot["xaxis2"] = below
-        plot["yaxis2"] = axis("ratio (1)", domain=[0, 0.29], anchor="x2", range=_ratio_range(data))
+        plot["yaxis2"] = axis(
+            "simulated / predicted", domain=[0, 0.29], anchor="x2", range=_ratio_range(data)
+        )
         plot["shapes"] = [
             {
                 **{"type": "line", "xref": "x2 domain", "yref": "y2", "x0": 0, "x1": 1, "y0": 1, "y1": 1},
@@ -294,7 +296,7 @@ def scalars(
         known = output.mean[drawn][np.isfinite(output.mean[drawn])]
         plot[f"xaxis{k}"] = scale.axis(domain=domain, anchor=f"y{k}")
         plot[f"yaxis{k}"] = value_axis(
-            f"({output.unit or '1'})", known, domain=[max(top - high, 0), top], anchor=f"x{k}"
+            axis_title("", output.unit).strip(), known, domain=[max(top - high, 0), top], anchor=f"x{k}"
         )
         heads = heading(f"<b>{output.name.replace('_', ' ')}</b>", sum(domain) / 2, top)
         plot["annotations"].append(heads)

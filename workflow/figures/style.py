@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 ORANGE, SKY, PURPLE = "#E69F00", "#56B4E9", "#CC79A7"
 GREY = "#7F7F7F"
@@ -12,21 +14,38 @@ SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
 """Series differ by symbol as well as by colour."""
 
-SCALE = [[0, "#3F6FD6"], [0.33, "#15917F"], [0.66, "#C07F00"], [1, "#CF3F63"]]
+SCALE = ((0.0, "#3F6FD6"), (0.33, "#15917F"), (0.66, "#C07F00"), (1.0, "#CF3F63"))
 """A range of colours of one lightness, so that every one is seen on white and on black."""
+
+
+def steps(n: int) -> list[str]:
+    """`n` colours of that range, evenly apart."""
+    known = [at for at, _ in SCALE]
+    parts = [[int(colour[k : k + 2], 16) for _, colour in SCALE] for k in (1, 3, 5)]
+    found = (np.interp(np.linspace(0, 1, n), known, part).round().astype(int) for part in parts)
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in zip(*found, strict=True)]
+
 
 LINE = "rgba(127,127,127,0.28)"
 
 
+TITLE = {"size": 13}
+"""Titles of axes and of scales of colours are as large as the numbers along them."""
+
+
 def axis_title(name: str, unit: str = "") -> str:
-    """``density (M)``; a pure number is marked as one."""
-    return f"{name.replace('_', ' ')} ({unit or '1'})"
+    """``density (M)``, ``valency (no unit)``.
+
+    What a campaign has no unit for says so; a count or a ratio that a figure makes, such as ``simulations
+    learned from``, is its own unit and stands without a parenthesis.
+    """
+    return f"{name.replace('_', ' ')} ({unit or 'no unit'})"
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis with its title."""
     return {
-        "title": {"text": title, "standoff": 8},
+        "title": {"text": title, "standoff": 8, "font": TITLE},
         "gridcolor": LINE,
         "zeroline": False,
         "linecolor": GREY,
@@ -36,6 +55,11 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
         "automargin": True,
         **more,
     }
+
+
+def colorbar(title: str, **more: Any) -> dict[str, Any]:
+    """What colours mean, beside the panels, with a title that reads upwards."""
+    return {"title": {"text": title, "side": "right", "font": TITLE}, "thickness": 14, **more}
 
 
 def log_axis(title: str, low: float, high: float, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from workflow.figures.coverage import box, markers
 from workflow.figures.design import Bools, Design, Scale
 from workflow.figures.figure import ChoiceError, Column, Figure, numbers
 from workflow.figures.heldout import Array
-from workflow.figures.style import VERMILION, layout
+from workflow.figures.style import VERMILION, colorbar, layout
 
 GRID = 45
 """Points along each side of the map."""
@@ -80,7 +80,7 @@ def uncertainty(
             "zmin": float(f"{inside.min():.4g}"),
             # What lies beyond the range must not take the colours from what lies within.
             "zmax": float(f"{inside.max():.4g}"),
-            "colorbar": {"title": {"text": f"std of {label} ({unit})", "side": "right"}, "thickness": 14},
+            "colorbar": colorbar(f"std of {label} ({unit})"),
             "hovertemplate": f"{_hover(scales)}std %{{z:.3g}} {unit}<extra></extra>",
             "name": "std",
         }
@@ -104,7 +104,7 @@ def uncertainty(
     near = design.rows(_near(design, point, (a, b)))
     px = scales[0].apart(near.x[:, a], near.ids)
     py = scales[1].apart(near.x[:, b], near.ids * 7 + 3)
-    for trace in markers(near, px, py, {}, [0]):
+    for trace in markers(near, px, py, {}, None):
         symbol = trace["marker"]["symbol"].removesuffix("-open")
         trace["marker"] |= {
             "color": "#ffffff",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflow.dashboard.page import Block, Choice, FigureBlock, Page, TextBlock, varied
+from workflow.figures.style import axis_title
 from workflow.figures.uncertainty import SLICES
 from workflow.run import Run
 
@@ -41,7 +42,7 @@ def blocks(run: Run) -> list[Block]:
             values = d.values or tuple(float(f"{d.low + k * step:.6g}") for k in range(SLICES))
             choices[f"at.{name}"] = [*values]
             options[f"at.{name}"] = values[len(values) // 2]
-            labels[f"at.{name}"] = f"{name.replace('_', ' ')} ({d.unit or '1'})"
+            labels[f"at.{name}"] = axis_title(name, d.unit)
     found.append(FigureBlock("uncertainty", options, choices=choices, labels=labels))
     return found
 
