@@ -38,7 +38,8 @@ def parse_quantity(given: str | float, unit: str, name: str) -> float:
             raise InvalidQueryError(refusal)
         value, given_unit = float(match[1]), match[2]
         if given_unit and given_unit != unit:
-            value = _convert(value, given_unit, unit, refusal)
+            # 2000 pm are 2 nm, and not 1.9999999999999996.
+            value = float(f"{_convert(value, given_unit, unit, refusal):.15g}")
     else:
         try:
             value = float(given)

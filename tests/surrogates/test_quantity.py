@@ -65,3 +65,7 @@ def test_a_declared_unit_that_is_none_is_refused(unit: str, said: str) -> None:
 def test_the_units_that_are_called_known_are(unit: str) -> None:
     if unit not in ("with", "prefixes"):
         check_unit(unit, "x")
+
+
+def test_what_is_converted_is_the_number_that_one_would_write():
+    assert parse_quantity("2000 pm", "nm", "gap") == 2.0
