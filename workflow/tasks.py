@@ -28,6 +28,9 @@ from workflow.worker import Request, add_to_path, cpu_seconds, in_process_of_its
 
 Array = NDArray[np.float64]
 
+LONGEST = 10_000
+"""Characters of a failure's message that are kept."""
+
 
 def simulate(request: Request) -> dict[str, Any]:
     """Simulate a batch and write its result file.
@@ -69,6 +72,7 @@ def _simulate(request: Request, folder: RunFolder, begin: Callable[[str], None])
                 checkpoint=settings.get("checkpoint"),
             )
         observations = _observe(simulator, names, inputs, seeds, keep)
+        observations.failures = {k: _shortened(f) for k, f in observations.failures.items()}
         attributes = {"task": request["task"], "worker": worker, "started": started}
         # A worker among threads sees nothing of the threads and processes that the replicas ran in.
         replicas_cpu = float(np.nansum(observations.cpu_seconds))
@@ -103,6 +107,15 @@ def _simulate(request: Request, folder: RunFolder, begin: Callable[[str], None])
         optional=optional,
         failed={str(k): [f.reason, f.message] for k, f in sorted(observations.failures.items())},
     )
+
+
+def _shortened(failure: Failure) -> Failure:
+    """The same without the middle of a message that nobody reads to its end: a log must not grow by it."""
+    text = failure.message
+    if len(text) <= LONGEST:
+        return failure
+    left_out = f" [{len(text) - LONGEST:,} characters left out] "
+    return replace(failure, message=text[: LONGEST * 3 // 4] + left_out + text[-(LONGEST // 4) :])
 
 
 @contextmanager

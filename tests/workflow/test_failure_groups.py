@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from small_run import small_run
 
+from simulators import Failure
 from workflow import open_run
 from workflow.failures import difference, failure_groups, in_common, normalised
 from workflow.record import State
 from workflow.space import Dimension, Space
+from workflow.tasks import LONGEST, _shortened
 
 SPACE = Space(
     (
@@ -132,3 +134,14 @@ def test_the_failures_of_a_run():
     assert group.message == run.record.failures[int(group.simulations[0])][1]
     assert "too stiff" in group.pattern
     assert (group.key,) == tuple(g.key for g in failure_groups(run.record, run.space))
+
+
+def test_an_endless_message_is_kept_without_its_middle():
+    short = Failure("r", "m" * LONGEST)
+    assert _shortened(short) is short
+    cut = _shortened(Failure("r", "begin" + "x" * 100_000 + "end"))
+    assert cut.reason == "r"
+    assert cut.message.startswith("beginxxx")
+    assert cut.message.endswith("xxxend")
+    assert "90,008 characters left out" in cut.message
+    assert len(cut.message) < LONGEST + 50
