@@ -113,6 +113,7 @@ def test_a_question_that_is_answered_with_no_leaves_all_as_it_is(here, other, mo
         (["retry"], "say what to retry"),
         (["retry", "1", "--all"], "say what to retry"),
         (["retry", "one"], "'one' is not the number of a simulation"),
+        (["budget", "1e3"], "'1e3' is not a number of simulations"),
         (["retry", "--reason", "cold"], "no simulation failed for the reason 'cold'"),
         (["promote", "v0099"], "there is no model v0099"),
         (["budget", "3"], "40 simulations are decided upon already"),

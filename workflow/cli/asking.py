@@ -25,7 +25,7 @@ def run_and_numbers(words: Sequence[str], what: str, prefix: str = "") -> tuple[
 
     Args:
         words: as typed.
-        what: the numbers are, for the error.
+        what: a number is, for the error: "the number of a task".
         prefix: that a number may begin with, ``v`` of a version.
     """
     folder = None
@@ -34,9 +34,7 @@ def run_and_numbers(words: Sequence[str], what: str, prefix: str = "") -> tuple[
     numbers = []
     for word in words:
         if not word.removeprefix(prefix).isdecimal():
-            raise Failure(
-                f"{word!r} is not the number of a {what}", USAGE, "mlaround status, to see how the run stands"
-            )
+            raise Failure(f"{word!r} is not {what}", USAGE, "mlaround status, to see how the run stands")
         numbers.append(int(word.removeprefix(prefix)))
     return find_run(folder), numbers
 

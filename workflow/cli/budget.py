@@ -16,7 +16,7 @@ def command(words: tuple[str, ...], yes: bool) -> None:
 
     Points of your own (`mlaround add`) are extra. It cannot be less than what is decided upon already.
     """
-    run, numbers = run_and_numbers(words, "simulation")
+    run, numbers = run_and_numbers(words, "a number of simulations")
     if len(numbers) != 1:
         raise Failure("give the number of simulations in all", USAGE, "mlaround budget --help")
     act(run, "budget", {"simulations": numbers[0]}, yes=yes)

@@ -16,7 +16,7 @@ def command(words: tuple[str, ...], yes: bool) -> None:
 
     Their simulations count as failed; `mlaround retry` runs them again.
     """
-    run, numbers = run_and_numbers(words, "task")
+    run, numbers = run_and_numbers(words, "the number of a task")
     if not numbers:
         raise Failure("say which task", USAGE, "mlaround kill --help")
     act(run, "kill", {"tasks": numbers}, yes=yes)

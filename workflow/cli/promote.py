@@ -16,7 +16,7 @@ def command(words: tuple[str, ...], yes: bool) -> None:
 
     A later model is compared with it as usual, and replaces it unless it is worse.
     """
-    run, numbers = run_and_numbers(words, "version", prefix="v")
+    run, numbers = run_and_numbers(words, "the number of a version", prefix="v")
     if len(numbers) != 1:
         raise Failure("say which version", USAGE, "mlaround models, which lists them")
     act(run, "promote", {"model": numbers[0]}, yes=yes)

@@ -48,7 +48,11 @@ def routes(context: Context) -> APIRouter:
     @router.post("/api/runs/{run}/actions", status_code=202)
     def act(run: str, asked: Asked) -> dict[str, Any]:
         with asking(run) as found:
-            request = ask(found, asked.verb, asked.arguments, "dashboard")
+            try:
+                request = ask(found, asked.verb, asked.arguments, "dashboard")
+            except OSError as error:
+                words = f"{run} cannot be written to: {error.strerror or error}"
+                raise Refusal(409, words, "whoever started the run may ask for it") from error
             kept = request.name in found.folder.requests() and found.folder.controller_alive() is None
             return {"asked": request.name, "kept": kept}
 
