@@ -1,6 +1,7 @@
 // What is shown when the server does not answer, or does not know this browser.
-import { html, useEffect, useState } from "./lib/preact.js";
+import { html } from "./lib/preact.js";
 import { roughly, sentence } from "./format.js";
+import { useTick } from "./hooks.js";
 import { quoted } from "./links.js";
 import { prose } from "./prose.js";
 import { Command } from "./ui.js";
@@ -32,13 +33,8 @@ export function Gone({ error, run, retry }) {
 
 /** Above a page whose connection is lost. */
 export function Lost({ live, folder }) {
-  const [, tick] = useState(0);
   const lost = live.seq >= 0 && (live.connection === "lost" || live.refused);
-  useEffect(() => {
-    if (!lost) return;
-    const timer = setInterval(() => tick((k) => k + 1), 1000);
-    return () => clearInterval(timer);
-  }, [lost]);
+  useTick(lost ? 1000 : 0);
   const silent = performance.now() - live.heard;
   if (!lost || silent < PATIENCE) return null;
   if (live.refused) return html`<div class="banner" role="alert"><${Refused} /></div>`;

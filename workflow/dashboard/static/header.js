@@ -1,8 +1,9 @@
 // The line above every page: which run, how it is, how fresh this is, and what can be done.
-import { html, useEffect, useState } from "./lib/preact.js";
+import { html } from "./lib/preact.js";
 import { Actions, ENDED } from "./actions.js";
 import { PATIENCE } from "./gone.js";
 import { ago, roughly } from "./format.js";
+import { useTick } from "./hooks.js";
 import { StateBadge } from "./ui.js";
 
 /** Without a sign of life for so long, what is shown may be old (ms): the server speaks every 15 s. */
@@ -34,11 +35,7 @@ function How({ run, about, live }) {
 
 /** How old what is shown is. */
 function Fresh({ live, ended }) {
-  const [, tick] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => !document.hidden && tick((k) => k + 1), 1000);
-    return () => clearInterval(timer);
-  }, []);
+  useTick(1000);
   const now = performance.now();
   const silent = now - live.heard;
   const polling = live.connection === "polling";

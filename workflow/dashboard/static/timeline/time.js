@@ -1,19 +1,8 @@
 // The time axis: which part of the run is seen, and its ticks.
+import { timeUnit } from "../ui.js";
 
-const UNITS = [
-  [2 * 86400, 86400, "d", "days"],
-  [2 * 3600, 3600, "h", "hours"],
-  [180, 60, "min", "minutes"],
-  [0, 1, "s", "seconds"],
-];
 const SHORTEST = 0.1; // seconds that a view spans at least
 const ROOM = 0.02; // of the run, after its end
-
-/** The unit that a stretch of so many seconds is told in: {seconds, unit, name ("hours")}. */
-export function unitOf(span) {
-  const [, seconds, unit, name] = UNITS.find(([from]) => span >= from) ?? UNITS.at(-1);
-  return { seconds, unit, name };
-}
 
 /**
  * Ticks at round numbers: [{at (s), text}].
@@ -21,7 +10,7 @@ export function unitOf(span) {
  * @param {number} most how many there may be
  */
 export function ticks({ from, to }, most) {
-  const { seconds } = unitOf(to - from);
+  const { seconds } = timeUnit(to - from);
   const rough = (to - from) / seconds / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(rough));
   const nice = seconds === 1 ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10];

@@ -1,8 +1,7 @@
 // The effective speedup over time, and the measured times it is made of.
 import { Chart } from "../../chart.js";
 import { html, useMemo } from "../../lib/preact.js";
-import { Disclosure, Empty, factor, number, Panel, seconds } from "../../ui.js";
-import { timeScale } from "./time.js";
+import { Disclosure, Empty, factor, number, Panel, seconds, timeUnit } from "../../ui.js";
 
 const SERIES = [{ name: "effective speedup", colour: 2, steps: true, shape: "circle", text: factor }];
 const BREAK_EVEN = { at: 1, text: "break-even" };
@@ -19,7 +18,7 @@ const FORMULA = "S = T_seq (N_lookup + N_train) / [T_lookup N_lookup + (T_train 
 
 export function Speedup({ run, speedup, origin }) {
   const { points = [], sentence, ingredients = {}, leaves_out: leavesOut } = speedup ?? {};
-  const scale = timeScale(points.length ? points.at(-1)[0] - origin : 0);
+  const scale = timeUnit(points.length ? points.at(-1)[0] - origin : 0);
   const data = useMemo(
     () => [points.map(([t]) => (t - origin) / scale.seconds), points.map(([, value]) => value)],
     [points, scale.seconds, origin],

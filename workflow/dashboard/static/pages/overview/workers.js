@@ -1,9 +1,9 @@
 // How many tasks ran at each time, and what each worker does now.
 import { Chart } from "../../chart.js";
-import { html, useEffect, useMemo, useRef, useState } from "../../lib/preact.js";
+import { html, useMemo } from "../../lib/preact.js";
 import { address, counted, Disclosure, Empty, now, number, Panel, percent, roughly } from "../../ui.js";
+import { timeUnit, useSlowly, useTick } from "../../ui.js";
 import { occupancy } from "./occupancy.js";
-import { timeScale } from "./time.js";
 
 const AGAIN = 500; // ms between two looks at all tasks
 const QUIET = 5000; // ms after which time goes on in the plot though nothing happened
@@ -23,7 +23,7 @@ export function Workers({ run, live }) {
     () => occupancy(seen.tasks, (going ? now() : (seen.eventTime ?? 0)) - seen.origin),
     [seen, quiet, going],
   );
-  const scale = timeScale(binned.span);
+  const scale = timeUnit(binned.span);
   const data = useMemo(
     () => [
       Array.from(binned.mean, (_, k) => (k * binned.width) / scale.seconds),
@@ -54,33 +54,6 @@ export function Workers({ run, live }) {
 }
 
 const round = (value) => Math.round(1000 * value) / 1000;
-
-/** A value that changes with the latest one, but not more often than every so many ms. */
-function useSlowly(value, every) {
-  const [shown, setShown] = useState(value);
-  const latest = useRef(value);
-  const timer = useRef(0);
-  latest.current = value;
-  useEffect(() => {
-    timer.current ||= setTimeout(() => {
-      timer.current = 0;
-      setShown(latest.current);
-    }, every);
-  }, [value]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return shown;
-}
-
-/** A number that grows every so many ms while the page is seen; 0 ms is never. */
-function useTick(every) {
-  const [count, setCount] = useState(0);
-  useEffect(() => {
-    if (!every) return;
-    const timer = setInterval(() => !document.hidden && setCount((k) => k + 1), every);
-    return () => clearInterval(timer);
-  }, [every]);
-  return count;
-}
 
 function Running({ run, running }) {
   useTick(1000);

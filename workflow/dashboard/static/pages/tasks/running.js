@@ -1,16 +1,12 @@
 // What runs now: task, worker, time so far.
-import { html, useEffect, useState } from "../../lib/preact.js";
-import { act, counted, now, Panel, roughly } from "../../ui.js";
+import { html, useState } from "../../lib/preact.js";
+import { act, counted, now, Panel, roughly, useTick } from "../../ui.js";
 
 const SHOWN = 12;
 
 export function Running({ run, running, readOnly, choose }) {
-  const [, tick] = useState(0);
+  useTick(1000);
   const [all, setAll] = useState(false);
-  useEffect(() => {
-    const timer = setInterval(() => !document.hidden && tick((k) => k + 1), 1000);
-    return () => clearInterval(timer);
-  }, []);
   if (!running.length) return null;
   const longest = [...running].sort((a, b) => (a.since ?? Infinity) - (b.since ?? Infinity));
   const shown = all ? longest : longest.slice(0, SHOWN);

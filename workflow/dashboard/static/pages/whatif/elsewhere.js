@@ -1,5 +1,6 @@
 // The same question from elsewhere: a link, a command, a few lines of Python.
 import { html } from "../../lib/preact.js";
+import { quoted } from "../../links.js";
 import { Command, Disclosure } from "../../ui.js";
 
 /** @param {{about: object, state: object, inputs: object, address: string}} properties */
@@ -12,16 +13,13 @@ export function Elsewhere({ about, state, inputs, address }) {
     </div></${Disclosure}>`;
 }
 
-/** A word as a shell takes it. */
-const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-
-export function command(folder, { version }, inputs) {
+function command(folder, { version }, inputs) {
   const place = version ? `${folder}/models/${version}` : folder;
   const pairs = Object.entries(inputs).map(([name, value]) => quoted(`${name}=${value}`));
   return `mlaround predict ${quoted(place)} -p ${pairs.join(" ")}`;
 }
 
-export function python(folder, { version, uncertain, spread, shape }, inputs) {
+function python(folder, { version, uncertain, spread, shape }, inputs) {
   const dictionary = (pairs) => `{${pairs.map(([name, value]) => `${JSON.stringify(name)}: ${
     JSON.stringify(value)}`).join(", ")}}`;
   const spreads = uncertain ? Object.entries(spread).filter(([, width]) => width !== 0) : [];
