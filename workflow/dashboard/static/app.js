@@ -8,6 +8,7 @@ import { Keys } from "./keys.js";
 import { address, route } from "./links.js";
 import { follow } from "./live.js";
 import { Navigation } from "./navigation.js";
+import { styled } from "./styles.js";
 import { Trouble } from "./ui.js";
 
 const RETRY = 2000; // ms between attempts to reach a server that is gone
@@ -146,6 +147,13 @@ function useFocus(place) {
 
 const modules = new Map(); // script -> promise of its module
 
+/** The module of a page, once its style sheets are there as well. */
+async function loaded(script) {
+  const module = await import(`./pages/${script}.js`);
+  await styled();
+  return module;
+}
+
 /** A page, whose module is loaded when it is first shown. */
 function Lazy({ script, at, about, live, go }) {
   const [Page, setPage] = useState(null);
@@ -153,7 +161,7 @@ function Lazy({ script, at, about, live, go }) {
   const [broken, mend] = useErrorBoundary((error) => console.error(error));
   const load = () => {
     setFailed(null);
-    if (!modules.has(script)) modules.set(script, import(`./pages/${script}.js`));
+    if (!modules.has(script)) modules.set(script, loaded(script));
     modules.get(script).then(
       (module) => setPage(() => module.default),
       (error) => {

@@ -1,5 +1,5 @@
 // What was asked of a run: in words, and what became of it.
-import { counted, number, sentence } from "./format.js";
+import { counted, number, sentence, version } from "./format.js";
 import { toast } from "./toast.js";
 
 const pending = new Map(); // id of a request of this tab -> {run, title}
@@ -30,7 +30,7 @@ export function outcomes(run, actions = []) {
 const WORDS = {
   budget: ({ simulations }) => `change the budget to ${counted(simulations, "simulation")}`,
   stop: ({ now }) => (now ? "stop at once" : "stop"),
-  promote: ({ model }) => `use model v${model}`,
+  promote: ({ model }) => `use model ${version(model)}`,
   kill: ({ tasks = [] }) => `stop ${tasks.length === 1 ? "task" : "tasks"} ${listed(tasks)}`,
   retry: ({ reason, simulations = [] }) =>
     reason ? `retry what failed by "${reason}"` : `retry ${counted(simulations.length, "simulation")}`,

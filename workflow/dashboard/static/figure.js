@@ -1,20 +1,20 @@
 // A figure block: what can be chosen, the plot in the page's colours, its table and its downloads.
 import { html, useEffect, useMemo, useRef, useState } from "./lib/preact.js";
-import { address, api, colours, DataTable, download, number, Panel, runPath, Trouble, useStyle, useTheme }
-  from "./ui.js";
+import { address, api, colours, DataTable, download, number, Panel, runPath, sentence, spaced, Trouble,
+  useStyle, useTheme } from "./ui.js";
 import { route } from "./links.js";
 import { draw, picture, resetView, undraw } from "./plot.js";
 
 /** Shortest time between two drawings of a figure because data came in (ms). */
 const REST = 5000;
 
+useStyle("figure.css");
 
 /**
  * A figure that redraws when models or data come in, at most every few seconds and only while it is seen.
  * @param {{run: string, block: object, live: object, query: URLSearchParams}} properties
  */
 export function Figure({ run, block, live, query }) {
-  useStyle("figure.css");
   const place = useRef(null);
   const seen = useSeen(place);
   const [chosen, choose] = useChoices(run, block, query);
@@ -23,7 +23,7 @@ export function Figure({ run, block, live, query }) {
   const wide = figure?.layout.meta?.min_width > 800;
   return html`<div ref=${place} class=${`figure ${wide ? "wide" : ""}`} data-figure=${block.name}
     data-drawn=${figure?.asked ?? ""}>
-    <${Panel} title=${figure?.title ?? sentence(words(block.name)).slice(0, -1)} summary=${figure?.summary}>
+    <${Panel} title=${figure?.title ?? sentence(spaced(block.name)).slice(0, -1)} summary=${figure?.summary}>
       <${Choices} block=${block} chosen=${chosen} choose=${choose} />
       ${error && (error.status === 404 ? html`<p class="empty">${sentence(error.words)}</p>`
         : html`<${Trouble} error=${error} retry=${retry} />`)}
@@ -31,8 +31,6 @@ export function Figure({ run, block, live, query }) {
         : !error && html`<div class="figure-waiting"></div>`}
     <//></div>`;
 }
-
-const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1).replace(/\.$/, "")}.`;
 
 /** What a figure may depend on, as a text that changes with it. */
 export function stamp({ models = [], status }) {
@@ -130,18 +128,16 @@ function Choices({ block, chosen, choose }) {
   const options = offered(block, chosen);
   if (!options.length) return null;
   return html`<div class="figure-choices">${options.map((option) => html`<label class="field" key=${option}>
-    ${block.labels[option] ?? words(option)}
+    ${block.labels[option] ?? spaced(option)}
     <select value=${String(chosen[option])} onChange=${({ target }) => choose(option,
       block.choices[option][target.selectedIndex])}>${block.choices[option].map((value) => html`
       <option key=${String(value)} value=${String(value)}>${shown(block, option, value)}</option>`)}
     </select></label>`)}</div>`;
 }
 
-const words = (name) => name.replaceAll("_", " ");
-
 function shown(block, option, value) {
   if (value === null) return block.unset[option] ?? "all";
-  return typeof value === "number" ? number(value, 6).replaceAll(",", "") : words(value);
+  return typeof value === "number" ? number(value, 6).replaceAll(",", "") : spaced(value);
 }
 
 /** The plot itself: drawn again when the figure or the theme changes, and fitted when its place does. */

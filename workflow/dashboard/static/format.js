@@ -28,6 +28,17 @@ function power(value, digits) {
 
 const minus = (text) => text.replace("-", MINUS);
 
+/** A mean with its error, to two digits of the error: "3.214 ± 0.012". */
+export function plusMinus(mean, error) {
+  if (mean === null || mean === undefined) return "–";
+  if (!(error > 0)) return number(mean, 4);
+  const decimals = Math.max(0, 1 - Math.floor(Math.log10(error)));
+  if (decimals > 6 || Math.abs(mean) >= 1e6) return `${number(mean, 4)} ± ${number(error, 2)}`;
+  const fixed = (value) =>
+    minus(value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+  return `${fixed(mean)} ± ${fixed(error)}`;
+}
+
 /** A share of one as "4.2 %". */
 export function percent(value, digits = 2) {
   return value === null || value === undefined ? "–" : `${number(100 * value, digits)}${THIN}%`;
@@ -58,6 +69,19 @@ export function seconds(value) {
 }
 
 const some = (rest, name) => (rest ? ` ${rest} ${name}` : "");
+
+const UNITS = [
+  [2 * 86400, 86400, "d", "days"],
+  [2 * 3600, 3600, "h", "hours"],
+  [180, 60, "min", "minutes"],
+  [0, 1, "s", "seconds"],
+];
+
+/** The unit that an axis of so many seconds is told in: {seconds, unit, name ("hours")}. */
+export function timeUnit(span) {
+  const [, length, unit, name] = UNITS.find(([from]) => span >= from) ?? UNITS.at(-1);
+  return { seconds: length, unit, name };
+}
 
 /** Seconds in whole words, for what counts up or down: "now", "8 s", "4 min", "2 h 11 min". */
 export function roughly(value) {
@@ -99,9 +123,24 @@ export function clock(epoch) {
     : `${date.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
 }
 
-/** A name with its unit: "gap (nm)"; a name without one stays alone. */
+/** A name as words: "contact density". */
+export function spaced(name) {
+  return name.replaceAll("_", " ");
+}
+
+/** A name with its unit, for heads of tables and in sentences: "gap (nm)"; without one it stays alone. */
 export function unit(name, unitOf) {
   return unitOf && unitOf !== "1" ? `${name} (${unitOf})` : name;
+}
+
+/** A quantity of the campaign on an axis or at a control: "gap (nm)", "valency (no unit)". */
+export function quantity(name, unitOf) {
+  return `${spaced(name)} (${unitOf && unitOf !== "1" ? unitOf : "no unit"})`;
+}
+
+/** A version of the model as its folder is called: "v0002". */
+export function version(number) {
+  return `v${String(number).padStart(4, "0")}`;
 }
 
 /** "1 worker", "2 workers". */
@@ -117,8 +156,9 @@ export function bytes(value) {
   return `${number(value / 1000 ** k)} ${names[k]}`;
 }
 
-/** Words as a sentence. */
+/** Words as a sentence. What is written with digits or signs in it, such as "v0002", stays as it is. */
 export function sentence(words) {
   if (!words) return "";
-  return `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
+  const begun = /^[a-z]+(?![\w=/]|\.\w)/.test(words) && !words.startsWith("mlaround ");
+  return `${begun ? words[0].toUpperCase() : words[0]}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
 }

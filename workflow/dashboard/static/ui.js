@@ -4,15 +4,16 @@ import { number, sentence, unit } from "./format.js";
 import { prose } from "./prose.js";
 import { STATES } from "./theme.js";
 
-export { api, ApiError, post, runPath } from "./api.js";
-export { act, consequence } from "./act.js";
+export { api, runPath } from "./api.js";
+export { act } from "./act.js";
 export { actionWords } from "./asked.js";
-export { ago, bytes, clock, counted, factor, now, number } from "./format.js";
-export { percent, roughly, seconds, sentence, unit } from "./format.js";
+export { ago, bytes, clock, counted, factor, now, number, percent, plusMinus } from "./format.js";
+export { quantity, roughly, seconds, sentence, spaced, timeUnit, unit, version } from "./format.js";
+export { useSlowly, useTick } from "./hooks.js";
 export { address } from "./links.js";
 export { prose } from "./prose.js";
+export { useStyle } from "./styles.js";
 export { colours, onTheme, STATES, useTheme } from "./theme.js";
-export { toast } from "./toast.js";
 
 /** Rows that "View as table" shows; the CSV file has all of them. */
 const ROWS_SHOWN = 500;
@@ -197,14 +198,4 @@ export function Trouble({ error, retry }) {
     ${error.do && html`<p>${prose(sentence(error.do))}</p>`}
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
-}
-
-/** Adds a style sheet of static/ to the page, once: `useStyle("pages/tasks.css")`. */
-export function useStyle(path) {
-  const href = new URL(path, import.meta.url).href;
-  if ([...document.querySelectorAll("link[rel=stylesheet]")].some((link) => link.href === href)) return;
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = href;
-  document.head.append(link);
 }

@@ -4,6 +4,8 @@ import { api, bytes, DataTable, Disclosure, Panel, runPath, Trouble, useStyle } 
 import { Figure, stamp } from "../figure.js";
 import { route } from "../links.js";
 
+useStyle("pages/analysis.css");
+
 /** Shortest time between two looks at what is on a page (ms). */
 const REST = 10000;
 
@@ -17,8 +19,6 @@ export default function Analysis({ run, live, query }) {
  * @param {{run: string, page: string, live: object, query: URLSearchParams}} properties
  */
 export function Blocks({ run, page, live, query }) {
-  useStyle("figure.css");
-  useStyle("pages/analysis.css");
   const { content, error, retry } = useContent(run, page, stamp(live.summary));
   if (error && !content) return html`<${Trouble} error=${error} retry=${retry} />`;
   if (!content) return html`<p class="loading soft" role="status">Loading</p>`;

@@ -1,6 +1,6 @@
 // How a run is getting on: counts, what is left, how good the model is, what it saved, who works.
 import { html } from "../lib/preact.js";
-import { address, clock, counted, factor, number, percent, prose, seconds, Tile, useStyle } from "../ui.js";
+import { address, clock, counted, factor, number, percent, prose, seconds, Tile, useStyle, version } from "../ui.js";
 import { Happened } from "./overview/happened.js";
 import { Learning } from "./overview/learning.js";
 import { Progress } from "./overview/progress.js";
@@ -76,7 +76,7 @@ function Tiles({ run, live }) {
     />
     <${Tile}
       label="model in use"
-      value=${model.version === null ? "none yet" : `v${model.version}`}
+      value=${model.version === null ? "none yet" : version(model.version)}
       note=${held && `median relative error ${percent(held.median_relative_error)}`}
       href=${address(run, "surrogate")}
     />

@@ -1,10 +1,11 @@
 // The models of a run: which one is in use and how each was judged, and the figures of its accuracy.
 import { html } from "../lib/preact.js";
-import { act, clock, Empty, number, Panel, seconds, useStyle } from "../ui.js";
+import { act, clock, Empty, number, Panel, seconds, useStyle, version } from "../ui.js";
 import { Blocks } from "./analysis.js";
 
+useStyle("pages/surrogate.css");
+
 export default function Surrogate({ run, about, live, query }) {
-  useStyle("pages/surrogate.css");
   const { models = [], training, status } = live.summary;
   return html`<div class="stack surrogate">
     <${Registry} run=${run} about=${about} models=${models} training=${training} state=${status.state} />
@@ -13,8 +14,6 @@ export default function Surrogate({ run, about, live, query }) {
 }
 
 const OVER = ["finished", "failed"]; // states after which nothing is trained
-
-const version = (number) => `v${String(number).padStart(4, "0")}`;
 
 function Registry({ run, about, models, training, state }) {
   const summary = training ? `${version(training)} is being trained.` : "";

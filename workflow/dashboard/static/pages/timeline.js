@@ -12,7 +12,9 @@ import {
   seconds,
   STATES,
   TableToggle,
+  useSlowly,
   useStyle,
+  version,
 } from "../ui.js";
 import { TimelineChart } from "../timeline/chart.js";
 
@@ -114,24 +116,6 @@ export default function Timeline({ run, about, live, query, go }) {
   </div>`;
 }
 
-/** A value that changes with the latest one, but not more often than every so many ms. */
-function useSlowly(value, every) {
-  const [shown, setShown] = useState(value);
-  const latest = useRef(value);
-  const timer = useRef(0);
-  latest.current = value;
-  useEffect(() => {
-    if (shown !== value) {
-      timer.current ||= setTimeout(() => {
-        timer.current = 0;
-        setShown(latest.current);
-      }, every);
-    }
-  }, [value]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return shown;
-}
-
 function summary({ tasks, workers, summary: { status, models = [] } }) {
   const counts = STATES.map(() => 0);
   let last = 0;
@@ -156,7 +140,7 @@ function summary({ tasks, workers, summary: { status, models = [] } }) {
 function rows({ tasks, workers, origin, summary: { models = [] } }) {
   const round = (value) => (Number.isFinite(value) ? Math.round(100 * value) / 100 : null);
   const trainings = models.map(({ model, started, ended, promoted }) => [
-    `training of v${model}`,
+    `training of ${version(model)}`,
     null,
     promoted ? "used" : "not used",
     round(started - origin),

@@ -1,11 +1,12 @@
 // What if: a model's answer at any point, whether it may be believed there, and the nearest simulation.
 import { html, useCallback, useEffect, useRef, useState } from "../lib/preact.js";
-import { act, counted, Empty, number, Panel, seconds, Trouble, useStyle } from "../ui.js";
+import { act, counted, Empty, number, Panel, seconds, spaced, Trouble, useStyle,
+  version } from "../ui.js";
 import { useAnswer } from "./whatif/asker.js";
 import { Elsewhere } from "./whatif/elsewhere.js";
 import { Inputs } from "./whatif/inputs.js";
-import { Nearest, nearestLabel } from "./whatif/nearest.js";
-import { centre, readPoint, toQuery, versionName } from "./whatif/point.js";
+import { Nearest, nearestLabel, nearestPoints } from "./whatif/nearest.js";
+import { centre, readPoint, toQuery } from "./whatif/point.js";
 import { Profiles } from "./whatif/profile.js";
 import { Scalars } from "./whatif/scalars.js";
 import { Uncertainty } from "./whatif/uncertainty.js";
@@ -16,10 +17,11 @@ const SETTLED = 200;
 /** Between two looks for the result of a simulation that was asked for (ms). */
 const LOOK = 1000;
 
+useStyle("lib/uplot.css");
+useStyle("pages/whatif.css");
+
 /** The what-if page. */
 export default function WhatIf({ run, about, live, query }) {
-  useStyle("lib/uplot.css");
-  useStyle("pages/whatif.css");
   const [state, setState] = useState(() => readPoint(about, known(run, query)));
   const change = useCallback((changes) => setState((old) => ({ ...old, ...changes })), []);
   const changeInput = useCallback((name, value) => setState((old) => ({
@@ -55,9 +57,9 @@ export default function WhatIf({ run, about, live, query }) {
           <span><i class="whatif-tick"></i> ends of the domain${valued && " and values simulated"}</span></p>
         <label class="field">Model <select value=${state.version}
           onChange=${({ target }) => change({ version: target.value })}>
-          <option value="">in use${inUse ? `: ${versionName(inUse)}` : ""}</option>
-          ${versions(models, state.version).map((version) => html`<option key=${version} value=${version}>
-            ${version}</option>`)}</select></label>
+          <option value="">in use${inUse ? `: ${version(inUse)}` : ""}</option>
+          ${versions(models, state.version).map((one) => html`<option key=${one} value=${one}>
+            ${one}</option>`)}</select></label>
       <//>
       <${Uncertainty} about=${about} state=${state} change=${change} answer=${answer} />
     </div>
@@ -65,8 +67,8 @@ export default function WhatIf({ run, about, live, query }) {
       ${trouble && html`<${Trouble} error=${trouble} />`}
       <${Verdict} answer=${answer} />
       ${profileGroups(answer.targets).map(([key, targets]) => html`<${Panel} key=${key} className=${outside
-        ? "whatif-unsafe" : ""} title=${targets.length > 1 ? `Profiles over ${targets[0].axis}`
-        : `Profile over ${targets[0].axis}`}><${Profiles} targets=${targets} label=${label} outside=${outside}
+        ? "whatif-unsafe" : ""} title=${targets.length > 1 ? `Profiles over ${spaced(targets[0].axis)}`
+        : `Profile over ${spaced(targets[0].axis)}`}><${Profiles} targets=${targets} label=${label} points=${nearestPoints(answer)} outside=${outside}
         axis=${about.axes.find((axis) => axis.name === targets[0].axis)} beside=${answer.nearest_targets}
         name=${name} /><//>`)}
       ${scalars(answer.targets).length > 0 && html`<${Panel} title="Numbers" className=${outside
@@ -76,7 +78,7 @@ export default function WhatIf({ run, about, live, query }) {
       <${Nearest} run=${run} about=${about} answer=${answer} state=${state} ask=${asked} />
       <${Elsewhere} about=${about} state=${state} inputs=${answer.inputs}
         address=${`#/${encodeURIComponent(run)}/whatif?${question}`} />
-      <p class="soft">Answered by model ${versionName(answer.model)} in ${seconds(answer.seconds)}.</p>
+      <p class="soft">Answered by model ${version(answer.model)} in ${seconds(answer.seconds)}.</p>
     </div>
   </div>`;
 }
@@ -95,7 +97,7 @@ function profileGroups(targets) {
 
 /** The versions there are, newest first; one that the address names is offered even if there is none. */
 function versions(models, chosen) {
-  const known = models.map(({ model }) => versionName(model)).reverse();
+  const known = models.map(({ model }) => version(model)).reverse();
   return !chosen || known.includes(chosen) ? known : [chosen, ...known];
 }
 

@@ -1,7 +1,7 @@
 // Draws the timeline. Everything is given in CSS pixels and seconds since the start.
-import { colours, STATES } from "../ui.js";
+import { colours, STATES, timeUnit, version } from "../ui.js";
 import { hatch } from "./hatch.js";
-import { ticks, unitOf } from "./time.js";
+import { ticks } from "./time.js";
 
 const MOST_BARS = 20000; // beyond it, each pixel column shows how much of it was busy
 const RUNNING = 1;
@@ -154,7 +154,7 @@ function trainings(pen, { place, models, live }, ink, x) {
       pen.fillStyle = hatch(pen, "x", ink.page);
       pen.fillRect(left, y + 2, width, height - 4);
     }
-    const name = `v${model.model}`;
+    const name = version(model.model);
     pen.textAlign = "left";
     pen.fillStyle = ink.ink;
     const inside = width > pen.measureText(name).width + 8;
@@ -242,7 +242,7 @@ function running(pen, scene, ink) {
 }
 
 /** The stages' time spent up to each column, s. */
-export function cumulative({ columns, models, live, view, place }) {
+function cumulative({ columns, models, live, view, place }) {
   const stages = columns.sums.stages.map((stage, k) => {
     const sums = new Float64Array(place.columns);
     let sum = columns.earlier[k];
@@ -267,7 +267,7 @@ function spent(pen, scene, ink) {
   const end = past(scene);
   const [done, failed, training] = cumulative(scene);
   const total = end ? done[end - 1] + failed[end - 1] + training[end - 1] : 0;
-  const { seconds, name } = unitOf(total);
+  const { seconds, name } = timeUnit(total);
   const top = total || 1;
   title(
     pen,
@@ -309,5 +309,5 @@ function axis(pen, { place, view }, ink, x, marks) {
   pen.textAlign = "center";
   for (const { at, text } of marks) pen.fillText(text, x(at), place.axis + 14);
   pen.textAlign = "right";
-  pen.fillText(`time since the start (${unitOf(view.to - view.from).unit})`, place.right, place.axis + 31);
+  pen.fillText(`time since the start (${timeUnit(view.to - view.from).unit})`, place.right, place.axis + 31);
 }

@@ -1,6 +1,6 @@
 // What happened lately, in words: what users asked for, and what the run did.
 import { html, useMemo } from "../../lib/preact.js";
-import { actionWords, clock, counted, Panel, percent, seconds } from "../../ui.js";
+import { actionWords, clock, counted, Panel, percent, seconds, version } from "../../ui.js";
 
 const SHOWN = 12;
 
@@ -37,7 +37,7 @@ function trained(model) {
   const error = model.median_relative_error;
   const judged = `off by ${percent(error)} on ${counted(model.held_out, "held-out simulation")}`;
   const parts = [
-    `model v${model.model} learned from ${counted(model.simulations, "simulation")}`,
+    `model ${version(model.model)} learned from ${counted(model.simulations, "simulation")}`,
     `in ${seconds(model.training_seconds)}`,
   ];
   const verdict = model.promoted ? "it was taken into use" : "it was not taken";

@@ -1,7 +1,7 @@
 // The active-learning curve: how wrong each model was, over what it had learned from.
 import { Chart } from "../../chart.js";
 import { html, useMemo } from "../../lib/preact.js";
-import { address, counted, Empty, number, Panel, percent } from "../../ui.js";
+import { address, counted, Empty, number, Panel, percent, version } from "../../ui.js";
 
 const text = (value) => `${number(value)} %`;
 const TAKEN = { name: "taken into use", colour: 0, spanGaps: true, shape: "circle", text };
@@ -63,7 +63,7 @@ function standing(models, training) {
   if (!used) return training ? "The first model is being trained." : "";
   const error = used.median_relative_error;
   return (
-    `Model v${used.model}, taught by ${counted(used.simulations, "simulation")}` +
+    `Model ${version(used.model)}, taught by ${counted(used.simulations, "simulation")}` +
     (error > 0
       ? `, is off by ${percent(error)} (median over ${counted(used.held_out, "held-out simulation")}).`
       : ", is in use.")
@@ -71,7 +71,7 @@ function standing(models, training) {
 }
 
 const row = (m) => [
-  `v${m.model}`,
+  version(m.model),
   m.simulations,
   100 * m.median_relative_error,
   m.coverage === null ? null : 100 * m.coverage,

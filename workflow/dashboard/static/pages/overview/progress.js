@@ -1,6 +1,6 @@
 // The bar of all simulations by what became of them, and when the rest will be done.
 import { html, useEffect, useRef, useState } from "../../lib/preact.js";
-import { address, counted, number, Panel, percent, roughly } from "../../ui.js";
+import { address, counted, number, Panel, percent, roughly, sentence, version } from "../../ui.js";
 
 const SPOKEN = 5000; // ms between two announcements of the counts
 const PARTS = [
@@ -48,14 +48,14 @@ function Count({ of: { run, key, symbol, name, count } }) {
 function remaining({ state, reason, simulations: { done, failed, lost, total } }, eta, training) {
   const over = done + failed + lost;
   const share = `${percent(total ? over / total : 0)} of ${counted(total, "simulation")}.`;
-  return [share, left(state, reason, eta, over < total), training && `Model v${training} is being trained.`]
+  return [share, left(state, reason, eta, over < total), training && `Model ${version(training)} is being trained.`]
     .filter(Boolean)
     .join(" ");
 }
 
 function left(state, reason, eta, more) {
   if (state === "paused") return "Nothing new starts until it is resumed.";
-  if (state !== "running") return reason ? `${reason[0].toUpperCase()}${reason.slice(1)}.` : "";
+  if (state !== "running") return sentence(reason);
   if (!eta) return more ? "The time left is not known yet." : "";
   const [low, high] = [eta.seconds - eta.spread, eta.seconds + eta.spread].map(roughly);
   const range = eta.spread < 0.9 * eta.seconds ? `${low} to ${high}` : `up to ${high}`;

@@ -1,6 +1,6 @@
 // How cells of the table of simulations are written.
 import { html } from "../../lib/preact.js";
-import { number, seconds, STATES } from "../../ui.js";
+import { number, plusMinus, seconds, STATES, version } from "../../ui.js";
 
 const CODES = { waiting: 0, running: 1, done: 2, failed: 4, lost: 5 };
 
@@ -11,23 +11,14 @@ export function State({ state }) {
   >`;
 }
 
-/** A mean with its standard error, to two digits of the error: "3.214 ± 0.012". */
-export function measured(mean, error) {
-  if (mean === null || mean === undefined) return "–";
-  if (!(error > 0)) return number(mean, 4);
-  const decimals = Math.max(0, 1 - Math.floor(Math.log10(error)));
-  if (decimals > 6 || Math.abs(mean) >= 1e6) return `${number(mean, 4)} ± ${number(error, 2)}`;
-  return `${mean.toFixed(decimals).replace("-", "−")} ± ${error.toFixed(decimals)}`;
-}
-
 /** A cell by the kind of its column. */
 export function cell(column, value, error) {
   if (value === null || value === undefined) return "–";
   if (column.key === "state") return html`<${State} state=${value} />`;
   if (column.key === "wall_seconds") return seconds(value);
-  if (column.key === "model") return `v${value}`;
+  if (column.key === "model") return version(value);
   if (column.kind === "flag") return value ? "yes" : "–";
   if (column.kind === "whole") return String(value);
-  if (column.kind === "number") return error === undefined ? number(value, 4) : measured(value, error);
+  if (column.kind === "number") return error === undefined ? number(value, 4) : plusMinus(value, error);
   return value;
 }

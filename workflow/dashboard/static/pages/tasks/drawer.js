@@ -8,12 +8,14 @@ import {
   Command,
   counted,
   number,
+  plusMinus,
   runPath,
   seconds,
   Trouble,
   unit,
+  version,
 } from "../../ui.js";
-import { measured, State } from "./cells.js";
+import { State } from "./cells.js";
 import { useFetched } from "./fetched.js";
 import { Profile } from "./profile.js";
 
@@ -80,7 +82,7 @@ function Content({ run, one, readOnly, open, filter }) {
   const remark = [
     one.held_out && "Held out: no model learns from it, it judges them.",
     one.asked && `Asked for by ${one.asked}.`,
-    one.model ? `Chosen by model v${one.model}.` : "",
+    one.model ? `Chosen by model ${version(one.model)}.` : "",
   ]
     .filter(Boolean)
     .join(" ");
@@ -165,7 +167,7 @@ function Content({ run, one, readOnly, open, filter }) {
               (output) =>
                 html`<tr>
                   <th scope="row" title=${output.description}>${output.name}</th>
-                  <td class="n">${measured(output.mean, output.stderr)}</td>
+                  <td class="n">${plusMinus(output.mean, output.stderr)}</td>
                   <td>${output.unit || "–"}</td>
                 </tr>`,
             )}

@@ -1,6 +1,6 @@
 // Which simulations are shown: counts by state, a text, ranges.
 import { html, useEffect, useRef, useState } from "../../lib/preact.js";
-import { number, unit } from "../../ui.js";
+import { number, spaced, unit } from "../../ui.js";
 
 const STATES = ["done", "failed", "lost", "running", "waiting"];
 const SYMBOLS = { done: "✓", failed: "✕", lost: "?", running: "▶", waiting: "○" };
@@ -108,7 +108,7 @@ function RangeForm({ columns, change }) {
           ${usable.map(
             (one) =>
               html`<option key=${one.key} value=${one.key}>
-                ${unit(one.name.replaceAll("_", " "), one.unit)}
+                ${unit(spaced(one.name), one.unit)}
               </option>`,
           )}
         </select>
@@ -143,7 +143,7 @@ export function Active({ query, columns, groups, change }) {
       return `failure: ${group ? group.reason : value}`;
     }
     const column = names.get(key);
-    const name = (column?.name ?? key).replaceAll("_", " ");
+    const name = spaced(column?.name ?? key);
     if (column?.kind === "flag") return `${value === "1" ? "" : "not "}${name}`;
     const [low, high] = value.split(":");
     const of = column?.unit ? ` ${column.unit}` : "";

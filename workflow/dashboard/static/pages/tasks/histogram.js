@@ -1,6 +1,6 @@
 // Two small histograms, one above the other: where simulations failed, and where they are done.
 import { html } from "../../lib/preact.js";
-import { number, unit } from "../../ui.js";
+import { number, spaced, unit } from "../../ui.js";
 
 const WIDTH = 184;
 const HALF = 24;
@@ -49,7 +49,7 @@ export function Histogram({ common }) {
     </svg>
     <figcaption>
       <span class="failed">failed</span> above, <span class="done">done</span> below, over${" "}
-      ${unit(common.input, common.unit)}
+      ${unit(spaced(common.input), common.unit)}
     </figcaption>
   </figure>`;
 }
@@ -59,5 +59,5 @@ function words({ input, unit: of, edges, values, failed_counts: failed, done_cou
     const where = values.length ? number(values[k]) : `${number(edges[k])} to ${number(edges[k + 1])}`;
     return `${where}: ${count} failed, ${done[k]} done`;
   });
-  return `Simulations over ${unit(input, of)}. ${bars.filter((_, k) => failed[k] + done[k]).join("; ")}.`;
+  return `Simulations over ${unit(spaced(input), of)}. ${bars.filter((_, k) => failed[k] + done[k]).join("; ")}.`;
 }

@@ -1,6 +1,6 @@
 // A small plot of an output over its axis, with a band of one standard error.
 import { html } from "../../lib/preact.js";
-import { number, TableToggle, unit } from "../../ui.js";
+import { number, quantity, spaced, TableToggle, unit } from "../../ui.js";
 
 const WIDTH = 480;
 const HEIGHT = 132;
@@ -25,7 +25,7 @@ export function Profile({ profile }) {
   const label =
     `${name} over ${unit(axis, along)}: from ${number(Math.min(...known.map((k) => mean[k])))} to ` +
     `${number(Math.max(...known.map((k) => mean[k])))}${of ? ` ${of}` : ""}`;
-  return html`<h3>${unit(name.replaceAll("_", " "), of)}</h3>
+  return html`<h3>${unit(spaced(name), of)}</h3>
     <svg class="profile" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label=${label}>
       <polygon points=${band} />
       <polyline points=${known.map((k) => point(k, 0)).join(" ")} />
@@ -34,7 +34,7 @@ export function Profile({ profile }) {
       <text x=${LEFT - 6} y=${y(low)} text-anchor="end">${number(low, 2)}</text>
       <text x=${LEFT} y=${HEIGHT - 6}>${number(from)}</text>
       <text x=${WIDTH - 8} y=${HEIGHT - 6} text-anchor="end">${number(to)}</text>
-      <text x=${(LEFT + WIDTH) / 2} y=${HEIGHT - 6} text-anchor="middle">${unit(axis, along)}</text>
+      <text x=${(LEFT + WIDTH) / 2} y=${HEIGHT - 6} text-anchor="middle">${quantity(axis, along)}</text>
     </svg>
     <${TableToggle}
       name=${name}

@@ -1,6 +1,6 @@
 // A page of the table of simulations.
 import { html } from "../../lib/preact.js";
-import { number, unit } from "../../ui.js";
+import { number, spaced, unit } from "../../ui.js";
 import { cell } from "./cells.js";
 
 const FIRST = ["simulation", "state", "failure"];
@@ -37,10 +37,14 @@ export function Table({ page, about, query, sort, onSort, chosen, open, busy }) 
   const head = ({ column }) => {
     const falling = sort === `-${column.key}`;
     const order = falling ? "descending" : sort === column.key ? "ascending" : undefined;
+    const right = NUMBERS.includes(column.kind);
+    const name = unit(spaced(column.name), column.key === "wall_seconds" ? "" : column.unit);
+    const sign = order ? (falling ? "▼" : "▲") : "";
+    const arrow = html`<span aria-hidden="true" class="arrow">${sign}</span>`; // where numbers do not end
     return html`<th
       scope="col"
       key=${column.key}
-      class=${NUMBERS.includes(column.kind) ? "n" : ""}
+      class=${right ? "n" : ""}
       aria-sort=${order}
     >
       <button
@@ -48,11 +52,7 @@ export function Table({ page, about, query, sort, onSort, chosen, open, busy }) 
         class="plain"
         onClick=${() => onSort(order === "ascending" ? `-${column.key}` : column.key)}
       >
-        ${unit(column.name.replaceAll("_", " "), column.key === "wall_seconds" ? "" : column.unit)}<span
-          aria-hidden="true"
-          class="arrow"
-          >${order ? (falling ? " ▼" : " ▲") : ""}</span
-        >
+        ${right && arrow}${name}${!right && arrow}
       </button>
     </th>`;
   };

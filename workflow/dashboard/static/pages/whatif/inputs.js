@@ -1,6 +1,6 @@
 // One control for each input that varies: a slider and a number, or its choices.
 import { html, useEffect, useState } from "../../lib/preact.js";
-import { number } from "../../ui.js";
+import { number, quantity, spaced } from "../../ui.js";
 import { constants, isContinuous, track, varied } from "./point.js";
 
 /**
@@ -14,7 +14,7 @@ export function Inputs({ about, inputs, trained, change }) {
       input=${input} value=${inputs[input.name]} trained=${trained?.[input.name]}
       change=${(value) => change(input.name, value)} />`)}
     ${fixed.length > 0 && html`<dl class="whatif-fixed">${fixed.map((input) => html`<div key=${input.name}>
-      <dt>${input.name}</dt><dd>${withUnit(input.low, input.unit)} <span class="soft">constant</span></dd>
+      <dt>${spaced(input.name)}</dt><dd>${withUnit(input.low, input.unit)} <span class="soft">constant</span></dd>
     </div>`)}</dl>`}
   </div>`;
 }
@@ -22,8 +22,8 @@ export function Inputs({ about, inputs, trained, change }) {
 const withUnit = (value, unit) => `${typeof value === "number" ? number(value, 6) : value} ${
   unit && unit !== "1" ? unit : ""}`.trim();
 
-const Name = ({ input }) => html`<span class="whatif-name">${input.name}${
-  input.unit && input.unit !== "1" && html` <span class="soft">(${input.unit})</span>`}</span>`;
+const Name = ({ input }) => html`<span class="whatif-name">${spaced(input.name)}
+  <span class="soft">${quantity("", input.unit)}</span></span>`;
 
 function Slider({ input, value, trained, change }) {
   const { min, max, step, decimals } = track(input);

@@ -1,6 +1,6 @@
 // The simulation nearest to the point, how far away it is, and a simulation of the point itself.
 import { html } from "../../lib/preact.js";
-import { number, Panel, unit } from "../../ui.js";
+import { number, Panel, spaced, unit } from "../../ui.js";
 import { address } from "../../links.js";
 import { varied } from "./point.js";
 
@@ -15,13 +15,26 @@ const atPoint = ({ simulated }) => simulated?.state === "done";
 /** What the simulation beside the prediction is called. */
 export const nearestLabel = (answer) => `simulation ${answer.nearest.simulation}`;
 
+const away = ({ nearest }) => `${number(nearest.distance, 2)} box widths away`;
+
+/**
+ * The same where its points are drawn: {words, apart}; `apart` says that its inputs are others, so that what
+ * lies between its points and the curve is no error of the model.
+ */
+export function nearestPoints(answer) {
+  const apart = answer.nearest.distance > 0;
+  const words = apart ? `nearest ${nearestLabel(answer)}, ${away(answer)}: other inputs`
+    : `${nearestLabel(answer)} of this very point`;
+  return { words: `${words}; ± standard error`, apart };
+}
+
 /** @param {{run: string, about: object, answer: object, state: object, ask: () => void}} properties */
 export function Nearest({ run, about, answer, state, ask }) {
   const { nearest, simulated } = answer;
   const waiting = state.simulated && (!simulated || simulated.state === "pending");
   const title = atPoint(answer) ? "Simulation of this point" : "Nearest simulation";
   const summary = atPoint(answer) ? "This very point was simulated."
-    : `${number(nearest.distance, 2)} box widths away`;
+    : away(answer);
   const link = (simulation) => html`<a href=${address(run, "tasks", { simulation })}>Simulation ${
     simulation}</a>`;
   return html`<${Panel} title=${title} summary=${html`${link(nearest.simulation)}: ${summary}`}
@@ -31,7 +44,7 @@ export function Nearest({ run, about, answer, state, ask }) {
     <table class="data"><thead><tr><th scope="col">input</th><th scope="col" class="n">this point</th>
       <th scope="col" class="n">${nearestLabel(answer)}</th></tr></thead>
       <tbody>${varied(about).map(({ name, unit: of }) => html`<tr key=${name}>
-        <th scope="row">${unit(name, of)}</th><td class="n">${number(answer.inputs[name], 6)}</td>
+        <th scope="row">${unit(spaced(name), of)}</th><td class="n">${number(answer.inputs[name], 6)}</td>
         <td class="n">${number(nearest.inputs[name], 4)}</td></tr>`)}</tbody></table></div>
     <div role="status">
       ${waiting && !simulated && html`<p>A simulation of this point was asked for. A run that goes on

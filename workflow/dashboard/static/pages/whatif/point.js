@@ -36,7 +36,7 @@ export function readPoint(about, query) {
     inputs, spread, shape,
     uncertain: Object.keys(spread).length > 0,
     version: /^v?\d+$/.test(query.get("version") ?? "")
-      ? versionName(Number(query.get("version").replace("v", ""))) : query.get("version") ?? "",
+      ? version(Number(query.get("version").replace("v", ""))) : query.get("version") ?? "",
     simulated: query.get("simulated") === "yes",
   };
 }
@@ -51,9 +51,6 @@ export function toQuery({ inputs, version, uncertain, spread, shape, simulated }
   if (simulated) pairs.push(["simulated", "yes"]);
   return new URLSearchParams(pairs).toString();
 }
-
-/** A version as its folder is called. */
-export const versionName = (number) => `v${String(number).padStart(4, "0")}`;
 
 /**
  * How a slider runs: {min, max, step, decimals}. Both ends of the range lie on its steps.

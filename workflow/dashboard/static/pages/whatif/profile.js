@@ -1,22 +1,24 @@
 // A profile: the predicted mean with its band, and the nearest simulation's points with their error bars.
 import { html, useLayoutEffect, useMemo, useRef } from "../../lib/preact.js";
-import { colours, number, TableToggle, unit, useTheme } from "../../ui.js";
+import { colours, number, plusMinus, quantity, spaced, TableToggle, unit, useTheme } from "../../ui.js";
 import uPlot from "../../lib/uplot.js";
-import { plusMinus } from "./scalars.js";
 
 const HEIGHT = 264;
 const SIGMAS = 2;
+/** Opacity of a simulation that is not of this point. */
+const FAINT = 0.6;
 
 /**
  * The profiles over one axis that have one unit, side by side on one scale.
- * @param {{targets: object[], axis: {name, unit}, beside: object[]|null, label: string, outside: boolean,
- *   name: string}} properties `beside` is what the nearest simulation gave, `label` what it is called
+ * @param {{targets: object[], axis: {name, unit}, beside: object[]|null, label: string, points: object,
+ *   outside: boolean, name: string}} properties `beside` is what the nearest simulation gave, `label` what it
+ *   is called, `points` how it is told beside its points (`nearestPoints`)
  */
-export function Profiles({ targets, axis, beside, label, outside, name }) {
+export function Profiles({ targets, axis, beside, label, points, outside, name }) {
   const range = useSteadyRange(targets, beside);
   return html`<div class="whatif-profiles">${targets.map((target) => html`<${Profile} key=${target.name}
     target=${target} axis=${axis} beside=${beside?.find((b) => b.name === target.name) ?? null}
-    label=${label} outside=${outside} range=${range} name=${name} />`)}</div>`;
+    label=${label} points=${points} outside=${outside} range=${range} name=${name} />`)}</div>`;
 }
 
 /** Half the width of the band: two standard deviations, those of uncertain inputs included. */
@@ -48,12 +50,12 @@ function useSteadyRange(targets, beside) {
   return kept.current;
 }
 
-function Profile({ target, axis, beside, label, outside, range, name }) {
+function Profile({ target, axis, beside, label, points, outside, range, name }) {
   const place = useRef(null);
   const plot = useRef(null);
   const readout = useRef(null);
   const now = useRef({});
-  now.current = { target, axis, beside, label, outside, range, readout };
+  now.current = { target, axis, beside, label, points, outside, range, readout };
   const theme = useTheme();
   // Before the paint, so that curves and numbers change in one frame.
   useLayoutEffect(() => {
@@ -72,16 +74,16 @@ function Profile({ target, axis, beside, label, outside, range, name }) {
     read(now.current, plot.current.cursor.idx);
   }, [target, beside, outside, range[0], range[1]]);
   const uncertain = Boolean(target.input_std);
-  const words = useMemo(() => summary(target, axis, beside, label), [target, beside]);
+  const words = useMemo(() => summary(target, axis, beside, points.words), [target, beside, points.words]);
   return html`<figure class="whatif-profile">
-    <figcaption><strong>${unit(target.name, target.unit)}</strong>
+    <figcaption><strong>${unit(spaced(target.name), target.unit)}</strong>
       <p class="soft">${target.description}</p></figcaption>
     <div ref=${place} class="whatif-plot" role="img" aria-label=${words}></div>
     <ul class="whatif-legend soft">
       <li><span class="whatif-key line ${outside ? "dashed" : ""}"></span>predicted mean</li>
       <li><span class="whatif-key band"></span>± 2 σ of the model</li>
       ${uncertain && html`<li><span class="whatif-key wide"></span>± 2 σ with the inputs</li>`}
-      ${beside && html`<li><span class="whatif-key dot"></span>${label}, ± standard error</li>`}
+      ${beside && html`<li><span class=${`whatif-key dot ${points.apart ? "apart" : ""}`}></span>${points.words}</li>`}
     </ul>
     <p class="whatif-readout soft" ref=${readout} aria-hidden="true"></p>
     <${TableToggle} name=${`${name}-${target.name}`} head=${heads(target, axis, beside, label)}
@@ -99,7 +101,7 @@ function columns(target) {
 function options(now, width, axis, target) {
   const { soft, rule, series } = colours();
   const edge = { width: 0, points: { show: false } };
-  const axes = [unit(axis.name, axis.unit), unit(target.name, target.unit)].map((label) => ({
+  const axes = [quantity(axis.name, axis.unit), quantity(target.name, target.unit)].map((label) => ({
     label, stroke: soft, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif",
     grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, labelSize: 20, size: 48,
   }));
@@ -121,14 +123,14 @@ function options(now, width, axis, target) {
       drawClear: [(u) => {
         u.series[1].dash = now.current.outside ? [8, 6].map((d) => d * devicePixelRatio) : undefined;
       }],
-      draw: [(u) => drawObserved(u, now.current.beside, series[1])],
+      draw: [(u) => drawObserved(u, now.current, colours())],
       setCursor: [(u) => read(now.current, u.cursor.idx)],
     },
   };
 }
 
-/** Points with error bars and caps. */
-function drawObserved(u, beside, colour) {
+/** Points with error bars and caps; faint and hollow where they are of other inputs than the curve. */
+function drawObserved(u, { beside, points: { apart } }, { series: [, colour], page }) {
   if (!beside?.grid) return;
   const { ctx, bbox } = u;
   const ratio = devicePixelRatio;
@@ -136,7 +138,9 @@ function drawObserved(u, beside, colour) {
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  ctx.strokeStyle = ctx.fillStyle = colour;
+  ctx.strokeStyle = colour;
+  ctx.fillStyle = apart ? page : colour;
+  ctx.globalAlpha = apart ? FAINT : 1;
   ctx.lineWidth = ratio;
   beside.grid.forEach((x, k) => {
     const [mean, error] = [beside.mean[k], beside.stderr[k] ?? 0];
@@ -155,6 +159,7 @@ function drawObserved(u, beside, colour) {
     ctx.beginPath();
     ctx.arc(left, u.valToPos(mean, "y", true), 2.4 * ratio, 0, 2 * Math.PI);
     ctx.fill();
+    if (apart) ctx.stroke();
   });
   ctx.restore();
 }
@@ -180,7 +185,7 @@ function summary(target, axis, beside, label) {
   const peak = target.mean.indexOf(Math.max(...target.mean));
   const widest = Math.max(...target.std);
   const range = (values) => `${number(Math.min(...values))} to ${number(Math.max(...values))} ${target.unit}`;
-  return `${target.name} over ${unit(axis.name, axis.unit)}: ${range(target.mean)}, highest at `
+  return `${spaced(target.name)} over ${unit(axis.name, axis.unit)}: ${range(target.mean)}, highest at `
     + `${axis.name} = ${number(target.grid[peak])}; standard deviation up to ${number(widest, 2)}.`
     + (beside ? ` Beside it ${label}: ${range(beside.mean)}.` : "");
 }

@@ -1,6 +1,6 @@
 // Inputs that are not known exactly: how far they spread, and what that adds to the answer.
 import { html } from "../../lib/preact.js";
-import { Panel, percent, unit } from "../../ui.js";
+import { Panel, percent, quantity } from "../../ui.js";
 import { NumberBox } from "./inputs.js";
 import { isContinuous, track, varied } from "./point.js";
 
@@ -34,7 +34,7 @@ export function Uncertainty({ about, state, change, answer }) {
       </fieldset>
       <p class="soft">${SHAPES[shape][1]} of each input; 0 is exact</p>
       ${inputs.map((input) => html`<div class="whatif-head" key=${input.name}>
-        <label for=${`whatif-spread-${input.name}`}>${unit(input.name, input.unit)} ±</label>
+        <label for=${`whatif-spread-${input.name}`}>${quantity(input.name, input.unit)} ±</label>
         <${NumberBox} id=${`whatif-spread-${input.name}`} value=${spread[input.name] ?? 0} min=${0}
           step=${track(input).step}
           change=${(width) => change({ spread: { ...spread, [input.name]: width } })} />
