@@ -572,3 +572,15 @@ def test_quality_needs_an_output_that_is_known():
     trial = tried([(1, 0.1), (2, 0.2)], [2, 2])
     with pytest.raises(NothingToShowError, match="no trial gave R"):
         quality(trial, [Scalar("R", "", np.full(2, np.nan), np.full(2, np.nan))])
+
+
+def test_parity_has_the_error_bars_that_users_are_given(run):
+    figure = run.plot.parity()
+    model = run.surrogate()
+    frame = run.results().set_index("replica")
+    names = list(run.campaign.space)
+    for k, name, std in zip(
+        column(figure, "simulation"), column(figure, "output"), column(figure, "std"), strict=True
+    ):
+        point = {n: frame[n][k] for n in names}
+        assert std == pytest.approx(float(getattr(model.evaluate(**point), name).std), rel=1e-6)

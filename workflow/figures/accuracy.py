@@ -62,7 +62,7 @@ def parity(held: HeldOut, output: str | None = None) -> Figure:
     plot["margin"]["t"] = 32
     for p, target in enumerate(shown):
         cells = columns[target.name]
-        parts = [a[:, cells].ravel() for a in (held.y, held.err, held.mean, held.std)]
+        parts = [a[:, cells].ravel() for a in (held.y, held.err, held.mean, held.bars)]
         ids = np.repeat(held.ids, cells.stop - cells.start)
         rows: tuple[Iterable[Any], ...] = ([target.name] * len(ids), ids, *parts)
         for column, part in zip(table, rows, strict=True):

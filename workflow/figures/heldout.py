@@ -27,7 +27,9 @@ class HeldOut:
         ids: replica of each row, array (n,).
         x: inputs, array (n, features).
         y, err: simulated means and their standard errors, arrays (n, columns), flat as in the signature.
-        mean, std: predicted means and their std as `surrogates.held_out_moments` gives them, same shape.
+        mean, std: predicted means and their std as `surrogates.held_out_moments` gives them, same shape:
+            what the error bars are judged by.
+        told: the std that the model gives to whoever asks it, same shape; ``std`` if left out.
     """
 
     signature: Signature
@@ -38,12 +40,19 @@ class HeldOut:
     err: Array
     mean: Array
     std: Array
+    told: Array | None = None
 
     @classmethod
     def judge(cls, model: Model, version: str, ids: Ints, x: Array, y: Array, err: Array) -> HeldOut:
         """Ask the model about held-out simulations; arrays as in the class."""
         mean, std = held_out_moments(model, x, y, err)
-        return cls(model.signature, version, ids, x, y, err, mean, std)
+        _, told = model.predict(x, return_std=True, on_ood="ignore")
+        return cls(model.signature, version, ids, x, y, err, mean, std, told)
+
+    @property
+    def bars(self) -> Array:
+        """The predictions' std as users are given it, array (n, columns)."""
+        return self.std if self.told is None else self.told
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -64,7 +73,8 @@ class HeldOut:
     def rows(self, index: Ints) -> HeldOut:
         """These simulations only."""
         y, err, mean, std = (a[index] for a in (self.y, self.err, self.mean, self.std))
-        return HeldOut(self.signature, self.version, self.ids[index], self.x[index], y, err, mean, std)
+        told = None if self.told is None else self.told[index]
+        return HeldOut(self.signature, self.version, self.ids[index], self.x[index], y, err, mean, std, told)
 
     def relative_error(self) -> float:
         """Median of |prediction - simulation| / |simulation|, every target counting alike."""
