@@ -100,22 +100,10 @@ def _headline(run: Run) -> str:
     judged = verdict(scores)
     words = "".join(f"<p>{_text(' '.join(part))}</p>" for part in (judged.sentences, (speedup["sentence"],)))
     return (
-        f"<header><h1>{_text(run.folder.name)}</h1><p class=soft>{_text(_asked(run))}</p></header>"
+        f"<header><h1>{_text(run.folder.name)}</h1><p class=soft>{_text(run.question)}</p></header>"
         f"<dl class=tiles>{cells}</dl>"
         f'<div class="verdict{"" if judged.good else " bad"}" role="note">{words}'
         f"<p class=soft>{_text(speedup['leaves_out'])}</p></div>"
-    )
-
-
-def _asked(run: Run) -> str:
-    """The question of the campaign in one sentence."""
-    campaign = run.campaign
-    outputs = [t.name.replace("_", " ") for t in run.signature.targets]
-    varied = [d.name.replace("_", " ") for d in run.space.dimensions if d.low != d.high]
-    return (
-        f"Campaign {campaign.name}: {_listed(outputs)} from {campaign.simulator.kind}, as a function of "
-        f"{_listed(varied)}; learned by {campaign.surrogate.kind}, steered by {campaign.steering.kind}, with "
-        f"a budget of {campaign.stop.simulations:,} simulations."
     )
 
 
@@ -329,10 +317,6 @@ def _in_use(run: Run) -> str:
 
 def _counted(n: int, word: str) -> str:
     return f"{n:,} {word}{'' if n == 1 else 's'}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nothing"
 
 
 def _flat(value: Any) -> str:

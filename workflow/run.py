@@ -17,6 +17,7 @@ from workflow.folder import RunError, RunFolder, version_name
 from workflow.record import Record
 from workflow.speedup import effective_speedup
 from workflow.standing import state_of
+from workflow.words import listed
 
 if TYPE_CHECKING:
     import subprocess
@@ -107,6 +108,18 @@ class Run:
     def signature(self) -> Signature:
         """What the run's models map to what."""
         return self._bound[1]
+
+    @property
+    def question(self) -> str:
+        """What the campaign asks, in a sentence."""
+        campaign = self.campaign
+        outputs = [target.name.replace("_", " ") for target in self.signature.targets]
+        varied = [d.name.replace("_", " ") for d in self.space.dimensions if d.low != d.high]
+        return (
+            f"Campaign {campaign.name}: {listed(outputs)} from {campaign.simulator.kind}, as a function of "
+            f"{listed(varied)}; learned by {campaign.surrogate.kind}, steered by {campaign.steering.kind}, "
+            f"with a budget of {campaign.stop.simulations:,} simulations."
+        )
 
     @property
     def record(self) -> Record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -19,6 +19,15 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def listed(items: Sequence[object], most: int | None = None) -> str:
+    """``a``, ``a and b``, ``a, b and c``; ``nothing`` of none, and of more than `most` the first ones."""
+    texts = [str(item) for item in items[:most]] or ["nothing"]
+    if len(items) > len(texts) and most is not None:
+        texts.append(f"{len(items) - most:,} more")
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def plain_data(value: Any) -> Any:

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from workflow.words import duration, plain_data, suggestion
+from workflow.words import duration, listed, plain_data, suggestion
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_plain_data_is_json():
     plain = {"1": [None, 2.5], "a": [[1.0, None]], "n": 3, "none": None, "word": "x"}
     assert plain_data(given) == plain
     assert json.loads(json.dumps(plain_data(given), allow_nan=False)) == plain
+
+
+def test_lists_in_words():
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        *("nothing", "a", "a and b", "a, b and c")
+    ]
+    assert listed([1, 2, 3], 3) == "1, 2 and 3"
+    assert listed(range(2000), 2) == "0, 1 and 1,998 more"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from typing import Any
@@ -60,20 +59,12 @@ def _row(folder: RunFolder, sizes: _Sizes) -> dict[str, Any]:
 
 
 def _about(run: Run, *, read_only: bool) -> dict[str, Any]:
-    campaign, space, signature = run.campaign, run.space, run.signature
-    declared = {parameter.name: parameter for parameter in campaign.simulator.inputs}
+    declared = {parameter.name: parameter for parameter in run.campaign.simulator.inputs}
     return {
         "name": run.folder.name,
-        "campaign": campaign.name,
         "folder": str(run.folder.path),
-        "host": socket.gethostname(),
         "read_only": read_only,
-        "controller": run.folder.controller_alive(),
-        "question": _question(run),
-        "simulator": campaign.simulator.kind,
-        "surrogate": campaign.surrogate.kind,
-        "steering": campaign.steering.kind,
-        "budget": campaign.stop.simulations,
+        "question": run.question,
         "pages": pages_of(run),
         "inputs": [
             {
@@ -86,31 +77,10 @@ def _about(run: Run, *, read_only: bool) -> dict[str, Any]:
                 "choices": list(d.values) if d.discrete else [],
                 "constant": d.low == d.high,
             }
-            for d in space.dimensions
+            for d in run.space.dimensions
         ],
-        "outputs": [
-            {
-                "name": t.name,
-                "unit": t.unit,
-                "description": t.description,
-                "axis": t.axis,
-                "size": signature.size(t),
-            }
-            for t in signature.targets
-        ],
-        "axes": [{"name": axis.name, "unit": axis.unit} for axis in signature.axes],
+        "axes": [{"name": axis.name, "unit": axis.unit} for axis in run.signature.axes],
     }
-
-
-def _question(run: Run) -> str:
-    """What the campaign asks, in a sentence."""
-    outputs = [target.name.replace("_", " ") for target in run.signature.targets]
-    varied = [d.name.replace("_", " ") for d in run.space.dimensions if d.low != d.high]
-    return f"{_listed(outputs).capitalize()} as a function of {_listed(varied)}"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 class _Sizes:

@@ -115,7 +115,6 @@ def _group(group: FailureGroup, groups: list[FailureGroup]) -> dict[str, Any]:
         "key": group.key,
         "reason": group.reason,
         "alone": sum(other.reason == group.reason for other in groups) == 1,
-        "pattern": group.pattern,
         "message": group.message,
         "count": len(group.simulations),
         "simulations": group.simulations[:SHOWN].tolist(),
@@ -123,10 +122,7 @@ def _group(group: FailureGroup, groups: list[FailureGroup]) -> dict[str, Any]:
         "common": common and {
             "input": common.input,
             "unit": common.unit,
-            "distance": common.distance,
             "values": common.values,
-            "failed": common.failed,
-            "others": common.done,
             "edges": common.edges,
             "failed_counts": common.failed_counts,
             "done_counts": common.done_counts,

@@ -65,11 +65,6 @@ def routes(context: Context, closing: Closing) -> APIRouter:
         head = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
         return Response(packed, media_type="application/json", headers=head)
 
-    @router.get("/api/runs/{run}/changes")
-    def changes_of_run(run: str, after: str) -> Response:
-        text = context.run(run).followed.changes(_number(after))
-        return Response(text, media_type="application/json")
-
     @router.get("/changes")
     def changes(after: Annotated[list[str], Query()]) -> Response:
         positions = _positions(context, after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,10 @@ from numpy.typing import NDArray
 from workflow.folder import RunFolder, version_name
 from workflow.record import Record, State
 from workflow.requests.arguments import Budget, RequestError, Retry
+from workflow.words import listed
 
 SHOWN = 6
 """Numbers written out in a sentence; of more the rest is counted."""
-
-
-def listed(numbers: Sequence[int]) -> str:
-    """``3, 5 and 8``; of many the first few."""
-    texts = [str(number) for number in numbers[:SHOWN]]
-    if len(numbers) > SHOWN:
-        return f"{', '.join(texts)} and {len(numbers) - SHOWN} more"
-    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else texts[0]
 
 
 def simulations(count: int) -> str:
@@ -66,7 +59,7 @@ def failed_simulations(record: Record, asked: Retry) -> NDArray[np.int64]:
         if len(others):
             known = others[others < record.replicas]
             if not len(known):
-                raise RequestError(f"there is no simulation {listed(others.tolist())}")
+                raise RequestError(f"there is no simulation {listed(others.tolist(), SHOWN)}")
             state = State(int(record.state[known[0]])).name.lower()
             raise RequestError(f"simulation {known[0]} did not fail: it is {state}")
         return wanted

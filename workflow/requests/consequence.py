@@ -26,14 +26,14 @@ from workflow.requests.arguments import (
     point,
 )
 from workflow.requests.checks import (
+    SHOWN,
     failed_simulations,
-    listed,
     model_of,
     new_budget,
     not_to_be_killed,
     simulations,
 )
-from workflow.words import duration
+from workflow.words import duration, listed
 
 if TYPE_CHECKING:
     from workflow.run import Run
@@ -144,7 +144,7 @@ def _retry(run: Run, asked: Retry) -> Consequence:
     record = run.record
     chosen = failed_simulations(record, asked)
     n = len(chosen)
-    which = f" ({listed(chosen.tolist())})"
+    which = f" ({listed(chosen.tolist(), SHOWN)})"
     again = "again, with the same numbers and seed" if n == 1 else "again, with the same numbers and seeds"
     words = f"simulates {simulations(n)}{which} {again}{_about(run, n)}"
     return Consequence(_sooner_or_later(run, words))
@@ -178,17 +178,13 @@ def _simulate(run: Run, asked: Simulate) -> Consequence:
         if not d.low <= value <= d.high
     ]
     if outside:
-        words += f"; {listed_names(outside)} outside the campaign's range, where its models give no answer"
+        are = "is" if len(outside) == 1 else "are"
+        words += f"; {listed(outside)} {are} outside the campaign's range, where its models give no answer"
     same = np.flatnonzero((record.inputs == row).all(axis=1)) if record.replicas else np.empty(0, np.int64)
     if len(same):
         state = State(int(record.state[same[0]])).name.lower()
         words += f"; simulation {same[0]} is at the same point ({state}), this one has other random numbers"
     return Consequence(_sooner_or_later(run, words))
-
-
-def listed_names(names: list[str]) -> str:
-    """``gap is`` or ``gap and salt are``."""
-    return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} are"
 
 
 def _need_controller(run: Run, verb: str) -> None:
@@ -203,7 +199,7 @@ def _sooner_or_later(run: Run, words: str) -> str:
 
 
 def _tasks(tasks: list[int]) -> str:
-    return f"task{'' if len(tasks) == 1 else 's'} {listed(tasks)}"
+    return f"task{'' if len(tasks) == 1 else 's'} {listed(tasks, SHOWN)}"
 
 
 def _running(run: Run) -> tuple[str, int]:
