@@ -12,6 +12,7 @@ export { quantity, roughly, seconds, sentence, spaced, timeUnit, unit, version }
 export { useSlowly, useTick } from "./hooks.js";
 export { address } from "./links.js";
 export { prose } from "./prose.js";
+export { counts, OF_SIMULATIONS } from "./states.js";
 export { useStyle } from "./styles.js";
 export { colours, onTheme, STATES, useTheme } from "./theme.js";
 

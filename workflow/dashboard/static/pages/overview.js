@@ -9,14 +9,15 @@ import { Workers } from "./overview/workers.js";
 
 useStyle("pages/overview.css");
 
-/** A share of held-out simulations inside their 95 % interval that calls for a look at the model. */
-const LOW_COVERAGE = 0.85;
+/** A share of held-out simulations inside their 95 % interval that calls for a look at the model, as the alerts have it. */
+const LOW_COVERAGE = 0.9;
 const OVER = ["finished", "failed"]; // states after which nothing is trained
 
-export default function Overview({ run, live }) {
+export default function Overview({ run, about, live }) {
   const { status, alerts = [] } = live.summary;
   return html`<div class="stack overview">
     <${Alerts} run=${run} alerts=${alerts} />
+    <p class="soft question">${about.question}</p>
     <${Progress} run=${run} status=${status} eta=${live.summary.eta} training=${live.summary.training} />
     <${Tiles} run=${run} live=${live} />
     <div class="grid-2">

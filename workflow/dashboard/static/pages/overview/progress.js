@@ -1,14 +1,11 @@
 // The bar of all simulations by what became of them, and when the rest will be done.
 import { html, useEffect, useRef, useState } from "../../lib/preact.js";
-import { address, counted, number, Panel, percent, roughly, sentence, version } from "../../ui.js";
+import { address, counted, counts, number, OF_SIMULATIONS, Panel, percent, roughly, sentence, version }
+  from "../../ui.js";
 
 const SPOKEN = 5000; // ms between two announcements of the counts
 const PARTS = [
-  ["done", "✓", "done"],
-  ["failed", "✕", "failed"],
-  ["lost", "?", "lost"],
-  ["running", "▶", "running"],
-  ["waiting", "○", "waiting"],
+  ...Object.entries(OF_SIMULATIONS).map(([state, { symbol, name }]) => [state, symbol, name]),
   ["unproposed", "·", "not proposed yet"],
 ];
 const ALWAYS = ["done", "failed"]; // shown though they be none
@@ -27,12 +24,6 @@ export function Progress({ run, status, eta, training }) {
     )}</ul>
     <${Spoken} words=${`${status.state}: ${words}`} />
   <//>`;
-}
-
-/** Counts of simulations by state; they add up to the total. */
-function counts({ done, failed, lost, running, proposed, total }) {
-  const waiting = Math.max(0, proposed - done - failed - lost - running);
-  return { done, failed, lost, running, waiting, unproposed: Math.max(0, total - proposed) };
 }
 
 /** A count, which leads to the simulations that it counts. */

@@ -1,13 +1,11 @@
 // How cells of the table of simulations are written.
 import { html } from "../../lib/preact.js";
-import { number, plusMinus, seconds, STATES, version } from "../../ui.js";
-
-const CODES = { waiting: 0, running: 1, done: 2, failed: 4, lost: 5 };
+import { number, OF_SIMULATIONS, plusMinus, seconds, version } from "../../ui.js";
 
 /** The state of a simulation as a shape, a word and a colour. */
 export function State({ state }) {
   return html`<span class="state state-${state}"
-    ><span aria-hidden="true">${STATES[CODES[state]].symbol}</span> ${` ${state}`}</span
+    ><span aria-hidden="true">${OF_SIMULATIONS[state].symbol}</span> ${` ${state}`}</span
   >`;
 }
 

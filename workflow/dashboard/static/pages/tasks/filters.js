@@ -1,16 +1,10 @@
 // Which simulations are shown: counts by state, a text, ranges.
 import { html, useEffect, useRef, useState } from "../../lib/preact.js";
-import { number, spaced, unit } from "../../ui.js";
+import { counts, number, OF_SIMULATIONS, spaced, unit } from "../../ui.js";
 
-const STATES = ["done", "failed", "lost", "running", "waiting"];
-const SYMBOLS = { done: "✓", failed: "✕", lost: "?", running: "▶", waiting: "○" };
+const STATES = Object.keys(OF_SIMULATIONS);
 const ALWAYS = ["done", "failed"];
 const TYPING = 300; // ms to wait for more keys
-
-/** How many simulations are in each state, from the live status. */
-function counts({ done, failed, lost, running, proposed }) {
-  return { done, failed, lost, running, waiting: Math.max(0, proposed - done - failed - lost - running) };
-}
 
 /** Counts by state; each shows its simulations alone. */
 export function StateCounts({ simulations, query, change }) {
@@ -31,7 +25,7 @@ export function StateCounts({ simulations, query, change }) {
   return html`<ul class="chips" aria-label="Simulations by state">
     ${one(null, "all", "", all, !chosen)}
     ${STATES.filter((state) => of[state] || ALWAYS.includes(state) || chosen === state).map((state) =>
-      one(state, state, SYMBOLS[state], of[state], chosen === state),
+      one(state, state, OF_SIMULATIONS[state].symbol, of[state], chosen === state),
     )}
   </ul>`;
 }

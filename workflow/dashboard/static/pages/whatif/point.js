@@ -1,4 +1,5 @@
 // The point that is asked about: from the address and back, and how far a slider reaches.
+import { version } from "../../ui.js";
 
 /** Share of the range that a slider goes on beyond either end, so that the edge can be crossed. */
 const BEYOND = 0.1;
