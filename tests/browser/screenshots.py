@@ -1,17 +1,20 @@
 """Pictures of the dashboard's pages, taken of real runs: `make screenshots`.
 
-    python tests/browser/screenshots.py FOLDER [RUNS]
+    python tests/browser/screenshots.py FOLDER [RUNS [PAGE ...]]
 
-FOLDER gets the pictures. RUNS is a folder with the runs `slit_density` and `charged_sphere`; without it
-both campaigns are run first, which takes some minutes.
+FOLDER gets the pictures. RUNS is a folder with runs of the names below; those that it lacks are run first,
+which takes some minutes. The overview is of a run that goes on meanwhile, the tasks are of one whose
+simulations fail in a part of its space.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +25,23 @@ from playwright.sync_api import Browser
 from served import dashboard
 from watched import Watched
 
-CAMPAIGNS = Path(__file__).resolve().parents[2] / "campaigns"
+HERE = Path(__file__).resolve().parent
+CAMPAIGNS = HERE.parents[1] / "campaigns"
 
-RUNS = {"slit_density": (), "charged_sphere": ()}
-"""Runs that pages are shown of, the first that has a page, each with what is overridden in its campaign."""
+RUNS = {
+    "slit_density": CAMPAIGNS / "slit_density.yaml",
+    "charged_sphere": CAMPAIGNS / "charged_sphere.yaml",
+    "oscillator": HERE / "oscillator.yaml",
+}
+"""Runs that pages are shown of, the first that has a page, and their campaigns."""
+GOING = "slit_going"
+"""The run that goes on."""
+SHOWN_OF = {"overview": GOING, "tasks": "oscillator"}
+"""Pages that are shown of a certain run."""
+MOVING = {"campaigns", "overview"}
+"""Pages that are shown while a run goes on."""
+STILL = {"tasks", "timeline", "surrogate", "observables", "coverage", "autotune", "whatif", "provenance"}
+"""The others."""
 
 SIZES = {"": (1440, 900), "-narrow": (1024, 768)}
 THEMES = ("light", "dark")
@@ -34,26 +50,42 @@ COLOURS = 128
 """Of a picture: enough for text with smooth edges and a scale of colours."""
 
 
-def run_all(place: Path) -> None:
-    """Run the campaigns that pages are shown of."""
-    for name, overrides in RUNS.items():
-        options = [option for override in overrides for option in ("--set", override)]
-        command = [sys.executable, "-m", "workflow.cli", "run", str(CAMPAIGNS / f"{name}.yaml")]
-        print(f"running {name}", flush=True)
-        subprocess.run(
-            [*command, "--run", str(place / name), *options], check=True, stdout=subprocess.DEVNULL
-        )
+def command(campaign: Path, folder: Path, *options: str) -> list[str]:
+    """What runs a campaign in a folder."""
+    return [sys.executable, "-m", "workflow.cli", "run", str(campaign), "--run", str(folder), *options]
 
 
 @contextmanager
 def runs(given: str | None) -> Iterator[Path]:
-    """A folder with the runs."""
-    if given is not None:
-        yield Path(given)
-        return
-    with tempfile.TemporaryDirectory(prefix="mlaround-pictures-") as place:
-        run_all(Path(place))
-        yield Path(place)
+    """A folder with all runs: those given, and the others as they were run here."""
+    with tempfile.TemporaryDirectory(prefix="mlaround-pictures-") as name:
+        place = Path(name)
+        for run, campaign in RUNS.items():
+            if given is not None and (Path(given) / run).is_dir():
+                (place / run).symlink_to((Path(given) / run).resolve())
+                continue
+            print(f"running {run}", flush=True)
+            subprocess.run(command(campaign, place / run), check=True, stdout=subprocess.DEVNULL)
+        yield place
+
+
+@contextmanager
+def going(place: Path) -> Iterator[None]:
+    """A run that goes on: it has a second model and is about half done."""
+    options = ("--set", "simulator.steps=20000", "--set", "stop.simulations=250")
+    print(f"starting {GOING}", flush=True)
+    campaign = RUNS["slit_density"]
+    process = subprocess.Popen(command(campaign, place / GOING, *options), stdout=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            time.sleep(1)
+            status = place / GOING / "status.json"
+            if status.is_file() and (json.loads(status.read_text())["model"]["version"] or 0) > 1:
+                break
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def small(png: bytes) -> bytes:
@@ -67,8 +99,8 @@ def small(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def take(browser: Browser, url: str, folder: Path, only: set[str]) -> None:
-    """Take all pictures; ``only`` names pages, all of them if it is empty."""
+def take(browser: Browser, url: str, place: Path, folder: Path, chosen: set[str]) -> None:
+    """Take all pictures of the chosen pages."""
     for theme in THEMES:
         for size, (width, height) in SIZES.items():
             view = {"width": width, "height": height}
@@ -77,11 +109,13 @@ def take(browser: Browser, url: str, folder: Path, only: set[str]) -> None:
             page.locator("header h1").first.wait_for()
             about = "Promise.all(runs.map((run) => fetch(`api/runs/${run}`).then((answer) => answer.json())))"
             names = {"campaigns": "#/"}
-            for run in page.evaluate(f"(runs) => {about}", list(RUNS)):
+            known = [run for run in [*RUNS, GOING] if (place / run).is_dir()]
+            for run in page.evaluate(f"(runs) => {about}", known):
                 for one in run["pages"]:
-                    names.setdefault(one["name"], f"#/{run['name']}/{one['name']}")
+                    if SHOWN_OF.get(one["name"], run["name"]) == run["name"]:
+                        names.setdefault(one["name"], f"#/{run['name']}/{one['name']}")
             for name, to in names.items():
-                if only and name not in only:
+                if name not in chosen:
                     continue
                 page.evaluate("to => { location.hash = to; }", to)
                 if name != "campaigns":
@@ -106,7 +140,10 @@ def main() -> int:
             print("no browser: no pictures were taken", file=sys.stderr)
             return 3
         with dashboard(place) as server:
-            take(browser, server.url, folder, only)
+            if not only or only & MOVING:
+                with going(place):
+                    take(browser, server.url, place, folder, MOVING & (only or MOVING))
+            take(browser, server.url, place, folder, (only or STILL) - MOVING)
     return 0
 
 
