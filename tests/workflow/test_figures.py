@@ -409,7 +409,7 @@ def test_points_are_coloured_by_the_model_that_steered():
     scale = figure.layout["coloraxis"]
     assert [scale["cmin"], scale["cmax"]] == [-0.5, 3.5]
     assert scale["colorbar"]["tickvals"] == [0, 1, 2, 3]
-    assert scale["colorbar"]["ticktext"] == ["none yet", "1", "2", "3"]
+    assert scale["colorbar"]["ticktext"] == ["none", "1", "2", "3"]
     # A step is of one colour from its beginning to its end.
     assert [edge for edge, _ in scale["colorscale"]] == [0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1]
     assert [a == b for (_, a), (_, b) in pairwise(scale["colorscale"])] == [True, False] * 3 + [True]
@@ -422,7 +422,7 @@ def test_many_versions_share_colours():
     assert len(set(points.version.tolist())) == 37
     figure = coverage(points, "gap", "salt")
     texts = figure.layout["coloraxis"]["colorbar"]["ticktext"]
-    assert texts[:3] == ["none yet", "1 to 4", "5 to 8"]
+    assert texts[:3] == ["none", "1 to 4", "5 to 8"]
     assert texts[-1] == "33 to 36"
     assert len({colour for _, colour in figure.layout["coloraxis"]["colorscale"]}) == len(texts) == 10
     groups = {0: 0, **{v: 1 + (v - 1) // 4 for v in range(1, 37)}}

@@ -18,6 +18,8 @@ MOST_POINTS = 6000
 """Most points of one figure, shared by its panels; simulations that failed come first."""
 FEWEST = 300
 """Simulations drawn in each panel, however many panels there are."""
+ROOM = 3
+"""Places of an input that all have their words below a narrow panel."""
 MOST_COLOURS = 10
 """Most colours that versions of the model are told apart by; more versions share them."""
 
@@ -47,9 +49,7 @@ class Versions:
         n = len(groups)
         edges = [edge / n for k in range(n) for edge in (k, k + 1)]
         scale = [[edge, colour] for edge, colour in zip(edges, np.repeat(steps(n), 2).tolist(), strict=True)]
-        texts = [
-            f"{g[0]} to {g[-1]}" if len(g) > 1 else "none yet" if g == [0] else str(g[0]) for g in groups
-        ]
+        texts = [f"{g[0]} to {g[-1]}" if len(g) > 1 else "none" if g == [0] else str(g[0]) for g in groups]
         bar = colorbar("chosen by model version", tickvals=list(range(n)), ticktext=texts, ticks="")
         return {"colorscale": scale, "cmin": -0.5, "cmax": n - 0.5, "colorbar": bar}
 
@@ -72,7 +72,7 @@ def coverage(design: Design, first: str | None = None, second: str | None = None
     side = len(chosen) - 1
     drawn = _thinned(design, max(FEWEST, 2 * MOST_POINTS // (side * (side + 1))))
     plot = layout(
-        height=480 if one else 130 + max(170 * side, 220), shapes=[], meta={"min_width": 130 + 160 * side}
+        height=480 if one else 130 + max(170 * side, 220), shapes=[], meta={"min_width": 120 + 150 * side}
     )
     gap = 0.03
     high = (1 - gap * (side - 1)) / side
@@ -140,11 +140,13 @@ def _every(rows: Ints, most: int) -> Ints:
 
 
 def _shorten(plot: dict[str, Any]) -> None:
-    """Units below the names, so that titles of narrow panels side by side keep clear of each other."""
+    """Units below the names, and fewer words along x: narrow panels side by side keep clear of each other."""
     for name, part in plot.items():
         if name.startswith(("xaxis", "yaxis")):
             before, _, unit = part["title"]["text"].rpartition(" (")
             part["title"]["text"] = f"{before}<br>({unit}"
+            if len(part.get("ticktext", ())) > ROOM and name.startswith("xaxis"):
+                part["ticktext"] = [text * (k % 2 == 0) for k, text in enumerate(part["ticktext"])]
 
 
 def markers(

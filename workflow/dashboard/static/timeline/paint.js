@@ -145,23 +145,27 @@ function packed(colour) {
 
 function trainings(pen, { place, models, live }, ink, x) {
   const { y, height } = place.training;
+  let taken = place.left; // up to where bars and names reach
   models.forEach((model, k) => {
     const left = x(model.started - live.origin);
-    const width = Math.max(2, x(model.ended - live.origin) - left);
+    const right = Math.max(left + 2, x(model.ended - live.origin));
     pen.fillStyle = ink.series[3];
-    pen.fillRect(left, y + 2, width, height - 4);
+    pen.fillRect(left, y + 2, right - left, height - 4);
     if (!model.promoted) {
       pen.fillStyle = hatch(pen, "x", ink.page);
-      pen.fillRect(left, y + 2, width, height - 4);
+      pen.fillRect(left, y + 2, right - left, height - 4);
     }
     const name = version(model.model);
-    pen.textAlign = "left";
-    pen.fillStyle = ink.ink;
-    const inside = width > pen.measureText(name).width + 8;
-    if (inside) pen.fillStyle = ink.page;
-    const at = inside ? left + 4 : left + width + 4;
+    const room = pen.measureText(name).width + 4;
+    const inside = right - left > room + 4;
     const next = k + 1 < models.length ? x(models[k + 1].started - live.origin) : place.right;
-    if (inside || at + pen.measureText(name).width < next) pen.fillText(name, at, y + height / 2 + 0.5);
+    const at = inside ? left + 4 : right + room < next ? right + 4 : left - room;
+    if (at >= taken + 4 || inside) {
+      pen.textAlign = "left";
+      pen.fillStyle = inside ? ink.page : ink.ink;
+      pen.fillText(name, at, y + height / 2 + 0.5);
+    }
+    taken = Math.max(right, at + room - 4);
   });
 }
 
