@@ -181,7 +181,7 @@ def test_a_folder_that_is_not_there_and_one_without_runs(tmp_path):
         assert client.ask("/api/runs").json["runs"] == []
         shutil.copytree(small_run(), tmp_path / "runs" / "later")
         assert [run["name"] for run in client.ask("/api/runs").json["runs"]] == ["later"]
-        assert client.ask("/api/runs/later").json["campaign"] == "wells"
+        assert client.ask("/api/runs/later").json["name"] == "later"
 
 
 def test_a_socket_that_only_its_owner_may_use(runs):
