@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from chromium import launched
 from painted import painted, settled
@@ -55,6 +56,12 @@ def command(campaign: Path, folder: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "workflow.cli", "run", str(campaign), "--run", str(folder), *options]
 
 
+def status(folder: Path) -> dict[str, Any]:
+    """How a run stands."""
+    found: dict[str, Any] = json.loads((folder / "status.json").read_text())
+    return found
+
+
 @contextmanager
 def runs(given: str | None) -> Iterator[Path]:
     """A folder with all runs: those given, and the others as they were run here."""
@@ -65,7 +72,9 @@ def runs(given: str | None) -> Iterator[Path]:
                 (place / run).symlink_to((Path(given) / run).resolve())
                 continue
             print(f"running {run}", flush=True)
-            subprocess.run(command(campaign, place / run), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(command(campaign, place / run), stdout=subprocess.DEVNULL)
+            if status(place / run)["state"] != "finished":  # what failed in it is what shall be seen
+                raise RuntimeError(f"{run} was not run to its end")
         yield place
 
 
@@ -77,10 +86,11 @@ def going(place: Path) -> Iterator[None]:
     campaign = RUNS["slit_density"]
     process = subprocess.Popen(command(campaign, place / GOING, *options), stdout=subprocess.DEVNULL)
     try:
+        while process.poll() is None and not (place / GOING / "status.json").is_file():
+            time.sleep(1)
         while process.poll() is None:
             time.sleep(1)
-            status = place / GOING / "status.json"
-            if status.is_file() and (json.loads(status.read_text())["model"]["version"] or 0) > 1:
+            if (status(place / GOING)["model"]["version"] or 0) > 1:
                 break
         yield
     finally:
