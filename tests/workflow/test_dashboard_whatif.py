@@ -200,6 +200,36 @@ def copied(tmp_path: Path) -> Iterator[tuple[RunFolder, Ask, Context]]:
     context.runs.close()
 
 
+def test_simulations_that_failed_nearby_are_told(copied: tuple[RunFolder, Ask, Context]) -> None:
+    folder, ask, _ = copied
+    assert ask(**POINT)["failed"] is None
+    record = open_run(folder.path).record
+    near = [POINT["stiffness"] * 1.001, POINT["temperature"]]
+    task, first = record.tasks, record.replicas
+    proposed = {"inputs": [near, [1e9, 1e9]], "held_out": [0, 0], "model": None}
+    with EventWriter(folder.events, record.events) as log:
+        log.append("task_proposed", task=task, first=first, **proposed)
+        log.append("task_failed", task=task, reason="diverged", message="at step 3")
+    for _ in range(400):  # the log is followed while somebody asks
+        found = ask(**POINT)
+        if found["failed"] is not None:
+            break
+        time.sleep(0.01)
+    assert found["failed"]["nearer"] == 1
+    assert 0 < found["failed"]["distance"] < 0.01 < found["distance"]
+    elsewhere = {name: float(value) for name, value in zip(POINT, record.inputs[0], strict=True)}
+    assert ask(**elsewhere)["failed"] is None
+
+
+def test_inputs_may_have_the_names_of_options() -> None:
+    items = [("input.version", "2.5"), ("version", "3"), ("input.shape", "7"), ("gap", "1")]
+    question = whatif.read_question([*items, ("spread.version", "0.1")])
+    assert question.point == {"version": "2.5", "shape": "7", "gap": "1"}
+    assert (question.version, question.spread, question.shape) == ("3", {"version": "0.1"}, "gaussian")
+    with pytest.raises(Refusal, match="gap is given twice"):
+        whatif.read_question([("gap", "1"), ("input.gap", "2")])
+
+
 def test_a_run_without_a_model_says_so(copied: tuple[RunFolder, Ask, Context]) -> None:
     folder, ask, _ = copied
     shutil.rmtree(folder.models)

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workflow.dashboard.summary import Summary
 from workflow.dashboard.surroundings import Surroundings
 from workflow.dashboard.tasktable import TaskTable
 from workflow.events import EventLogError, EventTail
 from workflow.folder import RunFolder
-from workflow.record import Record
+from workflow.record import Record, State
 from workflow.words import plain_data
 
 log = logging.getLogger(__name__)
@@ -117,6 +120,13 @@ class Followed:
                 if begin == after:
                     return [text for _, _, text in list(self._messages)[k:]], self.seq
             return [self._changes(after)], self.seq
+
+    def failed_inputs(self) -> NDArray[np.float64]:
+        """Inputs of the simulations that failed, array (n, dimensions of the space)."""
+        with self._lock:
+            self._follow()
+            record = self._record
+            return record.inputs[record.state == State.FAILED] if record.failed else record.inputs[:0]
 
     @contextmanager
     def listening(self, wake: Callable[[], None]) -> Iterator[None]:

@@ -26,6 +26,8 @@ from workflow.worker import add_to_path
 
 SPREAD = "spread."
 """What precedes an input's name where its uncertainty is given."""
+INPUT = "input."
+"""What may precede an input's name, and does where it is that of an option."""
 OPTIONS = ("version", "shape", "simulated")
 SHAPES: tuple[str, ...] = get_args(Shape)
 MODELS, SIMULATIONS = 8, 512
@@ -75,20 +77,22 @@ def read_question(items: list[tuple[str, str]]) -> Question:
     Raises:
         Refusal: something is given twice, or an option has a value that it cannot have.
     """
-    given: dict[str, str] = {}
+    options: dict[str, str] = {}
+    spread: dict[str, str] = {}
+    point: dict[str, str] = {}
     for name, value in items:
-        if name in given:
+        part = options if name in OPTIONS else spread if name.startswith(SPREAD) else point
+        name = name.removeprefix(INPUT if part is point else SPREAD)
+        if name in part:
             raise Refusal(400, f"{name} is given twice", "give every input once")
-        given[name] = value
-    options = {name: given.pop(name) for name in OPTIONS if name in given}
-    spread = {name.removeprefix(SPREAD): given.pop(name) for name in list(given) if name.startswith(SPREAD)}
+        part[name] = value
     shape = options.get("shape", "gaussian")
     if shape not in SHAPES:
         raise Refusal(400, f"shape = {shape!r} is not known", f"known: {', '.join(SHAPES)}")
     simulated = options.get("simulated", "no")
     if simulated not in ("yes", "no"):
         raise Refusal(400, f"simulated = {simulated!r} is not known", "known: yes, no")
-    return Question(given, spread, cast("Shape", shape), options.get("version"), simulated == "yes")
+    return Question(point, spread, cast("Shape", shape), options.get("version"), simulated == "yes")
 
 
 class Models:
@@ -246,6 +250,7 @@ def answer(run: OpenRun, question: Question, models: Models, simulations: Simula
         "nearest_targets": beside,
         "nearest_trouble": trouble,
         "simulated": simulated,
+        "failed": _failed(run, model, prediction),
         "seconds": prediction.seconds,
     }
 
@@ -267,6 +272,22 @@ def _targets(model: Model, prediction: Prediction, uncertain: Propagated | None)
             }
         )
     return found
+
+
+def _failed(run: OpenRun, model: Model, prediction: Prediction) -> dict[str, Any] | None:
+    """How many failed simulations are nearer than any that taught the model, and the nearest one's distance.
+
+    No model learns where simulations fail: its domain may well reach there all the same.
+    """
+    inputs = run.followed.failed_inputs()
+    if not len(inputs) or inputs.shape[1] != len(model.feature_names):
+        return None
+    point = np.array([[prediction.inputs[name] for name in model.feature_names]])
+    apart = model.domain.coordinates(inputs) - model.domain.coordinates(point)
+    with np.errstate(over="ignore"):  # a point may be anywhere
+        distances = np.sqrt((apart**2).sum(axis=1))
+    nearer = distances < prediction.nearest.distance
+    return {"nearer": int(nearer.sum()), "distance": distances.min()} if nearer.any() else None
 
 
 def _simulated(run: OpenRun, inputs: Mapping[str, float]) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def profiles(held: HeldOut, axis_name: str | None = None) -> Figure:
         for s, target in enumerate(targets):
             cells = columns[target.name]
             z = centres[row]
-            values = [a[row, cells] for a in (held.y, held.err, held.mean, held.std, held.z)]
+            values = [a[row, cells] for a in (held.y, held.err, held.mean, held.bars, held.z)]
             data += _band(k, s, target, z, *values, legend=panel == 0)
             for column, part in zip(
                 table,

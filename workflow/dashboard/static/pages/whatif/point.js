@@ -6,6 +6,10 @@ const BEYOND = 0.1;
 /** Steps of a slider from one end of the range to the other, about. */
 const STEPS = 100;
 
+/** Names that mean something else in an address; an input of such a name stands there as input.NAME. */
+const TAKEN = ["version", "shape", "simulated"];
+const key = (name) => (TAKEN.includes(name) || /^(spread|input)\./.test(name) ? `input.${name}` : name);
+
 export const varied = (about) => about.inputs.filter((input) => input.low < input.high);
 export const constants = (about) => about.inputs.filter((input) => !(input.low < input.high));
 export const isContinuous = (input) => input.low < input.high && !input.choices?.length;
@@ -29,7 +33,7 @@ export function readPoint(about, query) {
   const inputs = centre(about);
   const spread = {};
   for (const { name } of varied(about)) {
-    if (query.get(name)) inputs[name] = numberOr(query.get(name));
+    if (query.get(key(name))) inputs[name] = numberOr(query.get(key(name)));
     if (query.get(`spread.${name}`)) spread[name] = numberOr(query.get(`spread.${name}`));
   }
   const shape = query.get("shape") === "uniform" ? "uniform" : "gaussian";
@@ -44,7 +48,7 @@ export function readPoint(about, query) {
 
 /** The same as the pairs of an address, for the page's and for the server's. */
 export function toQuery({ inputs, version, uncertain, spread, shape, simulated }) {
-  const pairs = Object.entries(inputs).map(([name, value]) => [name, String(value)]);
+  const pairs = Object.entries(inputs).map(([name, value]) => [key(name), String(value)]);
   if (version) pairs.push(["version", version]);
   const given = uncertain ? Object.entries(spread).filter(([, width]) => width !== 0) : [];
   for (const [name, width] of given) pairs.push([`spread.${name}`, String(width)]);

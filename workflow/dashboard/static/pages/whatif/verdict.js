@@ -5,14 +5,20 @@ import { number } from "../../ui.js";
 const KINDS = {
   inside: { symbol: "●", title: "Inside the trained domain", state: "good" },
   near: { symbol: "▲", title: "Inside the trained domain, near its edge", state: "warn" },
+  failing: { symbol: "▲", title: "Inside the trained domain, but simulations fail here", state: "warn" },
   outside: { symbol: "✕", title: "Outside the trained domain", state: "bad" },
 };
 /** Between two announcements to a screen reader, and before the first (ms). */
 const PAUSE = 5000;
 const SETTLED = 800;
 
-export const verdictKind = ({ in_domain: inside, near_edge: near }) =>
-  (!inside ? "outside" : near ? "near" : "inside");
+export const verdictKind = ({ in_domain: inside, near_edge: near, failed }) =>
+  (!inside ? "outside" : failed ? "failing" : near ? "near" : "inside");
+
+const failing = ({ nearer, distance }) => `${
+  nearer === 1 ? "A failed simulation is" : `${number(nearer)} failed simulations are`
+} nearer than any that taught the model${nearer === 1 ? "" : ", the nearest of them"} ${
+  number(distance, 2)} box widths away.`;
 
 /** The verdict on an answer. */
 export function Verdict({ answer }) {
@@ -21,7 +27,8 @@ export function Verdict({ answer }) {
   const limit = answer.distance_limit;
   const away = `The nearest training simulation is ${number(answer.distance, 2)} box widths away${
     Number.isFinite(limit) ? `; up to ${number(limit, 2)} is accepted` : ""}.`;
-  const words = kind === "inside" ? away : sentence(answer.reason);
+  const words = { inside: () => away, failing: () => `${failing(answer.failed)} ${away}` }[kind]?.() ??
+    sentence(answer.reason);
   const say = [`${title}.`, kind === "inside" ? "" : words, kind === "outside" ? "Do not rely on this." : ""];
   return html`<div class="whatif-verdict ${kind}">
     <span class="whatif-sign ${state}" aria-hidden="true">${symbol}</span>
