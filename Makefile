@@ -28,7 +28,7 @@ demo: install  ## run the demonstration campaign (ions in a slit), about 5 minut
 	$(BIN)/mlaround report
 
 test: install-dev  ## run the tests, under 10 minutes on two cores
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not validate and not bench" tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder -m "not validate and not bench" tests
 
 check: install-dev  ## lint, types and the direction of imports
 	$(BIN)/ruff check .
