@@ -22,7 +22,7 @@ from workflow.run import Run
 SOURCE = Path(__file__).with_name("engine_runs.yaml")
 
 
-def wait_for(condition, seconds=60.0):
+def wait_for(condition, seconds=180.0):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not happen"
