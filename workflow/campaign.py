@@ -27,6 +27,7 @@ from workflow.steering.contract import Policy
 
 if TYPE_CHECKING:
     from workflow.run import Run
+    from workflow.space import Space
 
 Quantity = float | str
 """A number in the declared unit, or a text with a unit such as ``3.2 nm``."""
@@ -155,6 +156,11 @@ class Campaign(Part):
     deterministic: bool = Field(
         False, description="decide at fixed points (rounds), so that two runs give equal results and models"
     )
+
+    def total(self, space: Space) -> int:
+        """Simulations that the policy decides in all: as many as the budget has, or as it asks for."""
+        size = self.steering.size(space)
+        return self.stop.simulations if size is None else min(self.stop.simulations, size)
 
     @classmethod
     def load(cls, path: str | Path, set: Mapping[str, Any] | None = None) -> Campaign:

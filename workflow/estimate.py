@@ -108,11 +108,7 @@ def estimate(campaign: Campaign, progress: Callable[[float], None] = lambda frac
         progress((k + 1) / len(chosen))
     rates = np.array([p.per_work for p in probes])
     low, mean, high = (float(rate * work.mean()) for rate in (rates.min(), rates.mean(), rates.max()))
-    size = campaign.steering.size(space)
-    stop = campaign.stop.simulations
-    if size is not None and not campaign.steering.judged_by_own:
-        size = round(size / (1 - campaign.training.held_out))  # held-out points are drawn beside its own
-    simulations = stop if size is None else min(stop, size)
+    simulations = campaign.total(space)
     held_out = round(simulations * campaign.training.held_out)
     rounds = max(0, simulations - campaign.training.first) // campaign.training.every
     trainings = (simulations >= campaign.training.first) * (1 + rounds)

@@ -54,8 +54,7 @@ class Planner:
         self._campaign, self._space, self._record = campaign, space, record
         self._policy = campaign.steering
         self._share = campaign.training.held_out
-        size = self._policy.size(space)
-        self.total = campaign.stop.simulations if size is None else min(campaign.stop.simulations, size)
+        self.total = campaign.total(space)
         """Replicas that the policy decides in all."""
         self._model: Model | None = None
         self._version: int | None = None
@@ -86,9 +85,8 @@ class Planner:
     def resize(self, campaign: Campaign) -> None:
         """Go on with another budget; nothing else of the campaign may differ."""
         boundary = self.boundary
-        size = campaign.steering.size(self._space)
         self._campaign = campaign
-        self.total = campaign.stop.simulations if size is None else min(campaign.stop.simulations, size)
+        self.total = campaign.total(self._space)
         if self.boundary != boundary:
             self._drawn = None
 

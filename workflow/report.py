@@ -18,7 +18,7 @@ from workflow.plots import settings
 from workflow.run import Run, open_run
 from workflow.speedup import times
 from workflow.verdict import verdict
-from workflow.words import duration
+from workflow.words import counted, duration
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -84,7 +84,7 @@ def _headline(run: Run) -> str:
     tiles = [
         ("state", run.state, (record.run_stopped or {}).get("reason", "")),
         ("simulations", f"{record.done:,}", f"{record.failed:,} failed, {record.pending:,} pending"),
-        ("wall time", duration(record.elapsed), _counted(record.workers, "worker")),
+        ("wall time", duration(record.elapsed), counted(record.workers, "worker")),
         ("model in use", _in_use(run), ""),
     ]
     if overall.get("median_relative_error") is not None:
@@ -313,10 +313,6 @@ def _middle(low: float, high: float, values: Sequence[float]) -> str:
 def _in_use(run: Run) -> str:
     promoted = run.record.promoted
     return "none yet" if promoted is None else version_name(promoted)
-
-
-def _counted(n: int, word: str) -> str:
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 def _flat(value: Any) -> str:

@@ -136,10 +136,8 @@ class Run:
     @property
     def total(self) -> int:
         """Simulations that the run has in all: its budget, or all that its policy asks, and users' points."""
-        size = self.campaign.steering.size(self.space)
-        budget = self.campaign.stop.simulations
         record = self.record
-        return (budget if size is None else min(budget, size)) + record.replicas - record.planned
+        return self.campaign.total(self.space) + record.replicas - record.planned
 
     @property
     def status(self) -> dict[str, Any]:

@@ -21,6 +21,11 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def counted(n: int, word: str) -> str:
+    """``1 worker``, ``1,200 workers``."""
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
 def listed(items: Sequence[object], most: int | None = None) -> str:
     """``a``, ``a and b``, ``a, b and c``; ``nothing`` of none, and of more than `most` the first ones."""
     texts = [str(item) for item in items[:most]] or ["nothing"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -33,12 +35,8 @@ def routes(context: Context) -> APIRouter:
     @router.get("/api/runs/{name}/simulations")
     def page(name: str, request: Request) -> dict[str, Any]:
         query = _query(request)
-        with context.run(name).reading() as run:
-            table = SimulationTable(run)
-            try:
-                found = table.page(query)
-            except QueryError as error:
-                raise _refused(error) from error
+        with _table(context, name) as table:
+            found = table.page(query)
             cells = [column.plain(found.rows) for column in table.columns]
             return {
                 "total": found.total,
@@ -52,20 +50,15 @@ def routes(context: Context) -> APIRouter:
     @router.get("/api/runs/{name}/simulations.csv")
     def as_csv(name: str, request: Request) -> StreamingResponse:
         query = _query(request)
-        with context.run(name).reading() as run:
-            table = SimulationTable(run)
-            try:
-                rows = table.rows(query)
-            except QueryError as error:
-                raise _refused(error) from error
-            lines = table.csv(rows)
+        with _table(context, name) as table:
+            lines = table.csv(table.rows(query))
             first = next(lines)  # with the columns as they are now: what comes in later is not in the file
 
         def text() -> Any:
             for line in chain([first], lines):
                 yield line.encode(errors="replace")  # a message need not be Unicode
 
-        headers = {"Content-Disposition": f'attachment; filename="{run.folder.name}-simulations.csv"'}
+        headers = {"Content-Disposition": f'attachment; filename="{name}-simulations.csv"'}
         return StreamingResponse(text(), media_type="text/csv; charset=utf-8", headers=headers)
 
     @router.get("/api/runs/{name}/simulations/{number}")
@@ -100,8 +93,14 @@ def _query(request: Request) -> dict[str, str]:
     return query
 
 
-def _refused(error: QueryError) -> Refusal:
-    return Refusal(400, str(error), "look at the columns of the table of simulations")
+@contextmanager
+def _table(context: Context, name: str) -> Iterator[SimulationTable]:
+    """The simulations of a run; what is asked wrongly about them becomes a `Refusal`."""
+    with context.run(name).reading() as run:
+        try:
+            yield SimulationTable(run)
+        except QueryError as error:
+            raise Refusal(400, str(error), "look at the columns of the table of simulations") from error
 
 
 def _failures(run: Run) -> dict[str, Any]:

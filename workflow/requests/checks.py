@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workflow.folder import RunFolder, version_name
 from workflow.record import Record, State
 from workflow.requests.arguments import Budget, RequestError, Retry
-from workflow.words import listed
+from workflow.words import counted, listed
 
 SHOWN = 6
 """Numbers written out in a sentence; of more the rest is counted."""
@@ -20,7 +20,7 @@ SHOWN = 6
 
 def simulations(count: int) -> str:
     """``1 simulation``, ``4 simulations``."""
-    return f"{count:,} simulation{'' if count == 1 else 's'}"
+    return counted(count, "simulation")
 
 
 def new_budget(record: Record, asked: Budget, now: int, size: int | None) -> int:

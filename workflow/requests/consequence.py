@@ -33,7 +33,7 @@ from workflow.requests.checks import (
     not_to_be_killed,
     simulations,
 )
-from workflow.words import duration, listed
+from workflow.words import counted, duration, listed
 
 if TYPE_CHECKING:
     from workflow.run import Run
@@ -78,8 +78,7 @@ def _pause(run: Run, asked: Pause) -> Consequence:
     _need_controller(run, "pause")
     if run.record.paused:
         raise RequestError("it is paused already; resume goes on")
-    ends, _ = _running(run)
-    return Consequence(f"{ends}, and nothing new starts until it is resumed")
+    return Consequence(f"{_running(run)}, and nothing new starts until it is resumed")
 
 
 def _resume(run: Run, asked: Resume) -> Consequence:
@@ -109,7 +108,7 @@ def _stop(run: Run, asked: Stop) -> Consequence:
 
 def _budget(run: Run, asked: Budget) -> Consequence:
     size = run.campaign.steering.size(run.space)
-    now = run.campaign.stop.simulations if size is None else min(run.campaign.stop.simulations, size)
+    now = run.campaign.total(run.space)
     wanted = new_budget(run.record, asked, now, size)
     more = wanted - now
     if not more:
@@ -202,13 +201,13 @@ def _tasks(tasks: list[int]) -> str:
     return f"task{'' if len(tasks) == 1 else 's'} {listed(tasks, SHOWN)}"
 
 
-def _running(run: Run) -> tuple[str, int]:
-    """What happens to what runs now, and how many tasks that is."""
+def _running(run: Run) -> str:
+    """What happens to what runs now."""
     tasks = [marker["task"] for marker in run.folder.running_tasks()]
     if not tasks:
-        return "nothing runs at this moment", 0
+        return "nothing runs at this moment"
     count = int(sum(run.record.task_count[task] for task in tasks if task < run.record.tasks))
-    return f"{_tasks(tasks)} ({simulations(count)}) run to their end", len(tasks)
+    return f"{_tasks(tasks)} ({simulations(count)}) run to their end"
 
 
 def _about(run: Run, count: int) -> str:
@@ -222,8 +221,7 @@ def _about(run: Run, count: int) -> str:
     each = seconds / int(record.task_count[last].sum())
     workers = max(1, record.workers)
     rounds = count * each / min(workers, count)
-    on = f"{workers} worker{'' if workers == 1 else 's'}"
-    return f", about {duration(rounds)} on {on} at the present rate"
+    return f", about {duration(rounds)} on {counted(workers, 'worker')} at the present rate"
 
 
 def _error(record: Record, version: int) -> str | None:
