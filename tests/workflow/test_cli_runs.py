@@ -153,6 +153,6 @@ def test_a_full_disk_is_told_from_a_mistake(tmp_path: Path, monkeypatch, capsys)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(Failure) as end:
-        control(run, start)
+        control(run, start, dashboard=False)
     assert "runs/full: No space left on device" in end.value.message
     assert end.value.next_command.startswith("mlaround resume runs/full")

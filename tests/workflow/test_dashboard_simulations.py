@@ -1,27 +1,20 @@
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
 import shlex
-from typing import NamedTuple
-from urllib.parse import urlencode
+import shutil
+from urllib.parse import quote, urlencode
 
 import numpy as np
 import pytest
+from served_here import served
 from small_run import small_run
 
-pytest.importorskip("fastapi")
-
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
-
 from workflow import open_run
-from workflow.dashboard.context import Context, Refusal, Runs
 from workflow.dashboard.simulation_detail import command, detail
 from workflow.dashboard.simulation_table import STATES, QueryError, SimulationTable
-from workflow.dashboard.simulations import routes
 from workflow.record import State
 
 
@@ -192,46 +185,13 @@ def test_what_runs_is_told_from_what_waits(tmp_path):
     assert page["ran"]["wall_seconds"] is None
 
 
-class Answer(NamedTuple):
-    status: int
-    type: str
-    text: str
-
-    @property
-    def json(self):
-        return json.loads(self.text)
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ask(run):
-    """GET below the run's address, as a server would hand it over."""
-    app = FastAPI()
-    app.include_router(routes(Context(Runs(run.folder.path.parent))))
-
-    @app.exception_handler(Refusal)
-    def refused(_, error):
-        return JSONResponse({"error": error.words, "do": error.do}, error.status)
-
-    def get(path, **query):
-        scope = {"type": "http", "method": "GET", "path": f"/api/runs/{run.folder.name}{path}", "headers": []}
-        scope["query_string"] = urlencode(query, doseq=True).encode()
-        sent = []
-
-        async def receive():  # nothing follows, and nobody hangs up
-            await asyncio.Event().wait()
-
-        async def send(message):
-            sent.append(message)
-
-        asyncio.run(app(scope, receive, send))
-        head, *body = sent
-        return Answer(
-            head["status"],
-            dict(head["headers"])[b"content-type"].decode(),
-            b"".join(part["body"] for part in body).decode(),
+    """GET below the run's address."""
+    with served(run.folder.path) as client:
+        yield lambda path, **query: client.ask(
+            f"/api/runs/{run.folder.name}{path}?{urlencode(query, doseq=True)}"
         )
-
-    return get
 
 
 def test_the_routes_answer(run, ask):
@@ -245,8 +205,8 @@ def test_the_routes_answer(run, ask):
     group = failures["groups"][0]
     assert ask("/simulations", group=group["key"]).json["total"] == group["count"]
     answer = ask("/simulations.csv", group=group["key"])
-    assert answer.type.startswith("text/csv")
-    assert answer.text.count("\n") == 1 + group["count"]
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.body.count(b"\n") == 1 + group["count"]
 
 
 @pytest.mark.parametrize(
@@ -264,3 +224,13 @@ def test_the_routes_refuse_in_words(ask, path, query, status):
     answer = ask(path, **query)
     assert answer.status == status
     assert answer.json["error"]
+
+
+def test_tables_of_a_run_with_a_name_in_another_script(tmp_path):
+    name = "盐-ünï"
+    shutil.copytree(small_run(), tmp_path / name)
+    with served(tmp_path) as client:
+        for path in ("simulations.csv", "figures/parity.csv"):
+            answer = client.ask(f"/api/runs/{quote(name)}/{path}")
+            assert answer.status == 200, answer.body
+            assert quote(name) in answer.headers["content-disposition"]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import h5py
-import httpx
 import numpy as np
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from served_here import Client, served
 from small_run import small_run
 
 from surrogates import Model
@@ -29,30 +27,13 @@ Ask = Callable[..., dict[str, Any]]
 POINT = {"stiffness": 4.0, "temperature": 1.2}
 
 
-def served(root: Path) -> tuple[FastAPI, Context]:
-    context = Context(Runs(root))
-    app = FastAPI()
-    app.include_router(whatif.routes(context))
-
-    @app.exception_handler(Refusal)
-    def refused(_: Request, refusal: Refusal) -> JSONResponse:
-        return JSONResponse({"error": refusal.words, "do": refusal.do}, refusal.status)
-
-    return app, context
-
-
-def asking(app: FastAPI, run: str) -> Ask:
-    async def get(path: str, query: dict[str, Any]) -> httpx.Response:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-            return await client.get(path, params=query)
-
+def asking(client: Client, run: str) -> Ask:
     def ask(status: int = 200, **query: Any) -> dict[str, Any]:
-        given = {name.replace("__", "."): value for name, value in query.items()}
+        given = urlencode({name.replace("__", "."): value for name, value in query.items()}, doseq=True)
         for _ in range(200):
-            answer = asyncio.run(get(f"/api/runs/{run}/predict", given))
-            assert answer.status_code == status, answer.text
-            found: dict[str, Any] = answer.json()
+            answer = client.ask(f"/api/runs/{run}/predict?{given}")
+            assert answer.status == status, answer.body
+            found: dict[str, Any] = answer.json
             if status != 200 or found["nearest_targets"] is not None or found["nearest_trouble"]:
                 return found
             time.sleep(0.01)  # its simulation is being read
@@ -63,9 +44,8 @@ def asking(app: FastAPI, run: str) -> Ask:
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Ask]:
-    app, context = served(small_run().parent)
-    yield asking(app, small_run().name)
-    context.runs.close()
+    with served(small_run().parent) as client:
+        yield asking(client, small_run().name)
 
 
 @pytest.fixture(scope="module")
@@ -191,17 +171,16 @@ def test_refusals_in_words(ask: Ask, status: int, query: dict[str, Any], words: 
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Iterator[tuple[RunFolder, Ask, Context]]:
+def copied(tmp_path: Path) -> Iterator[tuple[RunFolder, Ask]]:
     """A run that a test may change, and its page."""
     path = tmp_path / "wells-2"
     shutil.copytree(small_run(), path)
-    app, context = served(tmp_path)
-    yield RunFolder(path), asking(app, "wells-2"), context
-    context.runs.close()
+    with served(tmp_path) as client:
+        yield RunFolder(path), asking(client, "wells-2")
 
 
-def test_simulations_that_failed_nearby_are_told(copied: tuple[RunFolder, Ask, Context]) -> None:
-    folder, ask, _ = copied
+def test_simulations_that_failed_nearby_are_told(copied: tuple[RunFolder, Ask]) -> None:
+    folder, ask = copied
     assert ask(**POINT)["failed"] is None
     record = open_run(folder.path).record
     near = [POINT["stiffness"] * 1.001, POINT["temperature"]]
@@ -230,40 +209,40 @@ def test_inputs_may_have_the_names_of_options() -> None:
         whatif.read_question([("gap", "1"), ("input.gap", "2")])
 
 
-def test_a_run_without_a_model_says_so(copied: tuple[RunFolder, Ask, Context]) -> None:
-    folder, ask, _ = copied
+def test_a_run_without_a_model_says_so(copied: tuple[RunFolder, Ask]) -> None:
+    folder, ask = copied
     shutil.rmtree(folder.models)
     folder.models.mkdir()
     assert "wells-2 has no model in use yet" in ask(404, **POINT)["error"]
 
 
-def test_a_damaged_model_is_refused_and_others_answer(copied: tuple[RunFolder, Ask, Context]) -> None:
-    folder, ask, _ = copied
+def test_a_damaged_model_is_refused_and_others_answer(copied: tuple[RunFolder, Ask]) -> None:
+    folder, ask = copied
     assert ask(**POINT, version="2")["model"] == 2
     (folder.model(2) / "model.json").write_text('{"format": 1')
     assert "v0002 holds no readable model" in ask(409, **POINT, version="2")["error"]
     assert ask(**POINT, version="1")["model"] == 1
 
 
-def test_a_damaged_result_takes_nothing_but_the_comparison(copied: tuple[RunFolder, Ask, Context]) -> None:
-    folder, ask, _ = copied
+def test_a_damaged_result_takes_nothing_but_the_comparison(copied: tuple[RunFolder, Ask]) -> None:
+    folder, ask = copied
     nearest = ask(**POINT)["nearest"]["simulation"]
     path = folder.result(int(open_run(folder.path).record.task[nearest]))
     path.write_bytes(b"nothing")
     assert ask(**POINT)["nearest_targets"] is not None  # as read before
-    app, context = served(folder.path.parent)
-    found = asking(app, "wells-2")(**POINT)
-    context.runs.close()
+    with served(folder.path.parent) as client:
+        found = asking(client, "wells-2")(**POINT)
     assert found["targets"][0]["mean"] is not None
     assert found["nearest_targets"] is None
     assert path.name in found["nearest_trouble"]
 
 
-def test_a_figure_in_the_making_holds_no_prediction_up(copied: tuple[RunFolder, Ask, Context]) -> None:
-    _, _, context = copied
+def test_a_figure_in_the_making_holds_no_prediction_up(copied: tuple[RunFolder, Ask]) -> None:
+    folder, _ = copied
+    runs = Runs(folder.path.parent)
     models, simulations = whatif.Models(), whatif.Simulations()
     question = whatif.Question({name: str(value) for name, value in POINT.items()}, {})
-    run = context.run("wells-2")
+    run = Context(runs).run("wells-2")
     held, free = threading.Event(), threading.Event()
 
     def figure() -> None:
@@ -284,12 +263,13 @@ def test_a_figure_in_the_making_holds_no_prediction_up(copied: tuple[RunFolder, 
         thread.join()
     while whatif.answer(run, question, models, simulations)["nearest_targets"] is None:
         time.sleep(0.01)
+    runs.close()
 
 
 def test_a_point_that_was_simulated_takes_the_place_of_the_nearest(
-    copied: tuple[RunFolder, Ask, Context],
+    copied: tuple[RunFolder, Ask],
 ) -> None:
-    folder, ask, _ = copied
+    folder, ask = copied
     record = open_run(folder.path).record
     held_out = int(record.finished(held_out=True)[0])
     point = dict(zip(["stiffness", "temperature"], record.inputs[held_out].tolist(), strict=True))

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
-from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from workflow.dashboard.context import Context, OpenRun, Refusal
+from workflow.dashboard.files import attachment
 from workflow.dashboard.page import content, find_pages
 from workflow.figures import ChoiceError, Figure
 from workflow.figures.figure import plain
@@ -53,8 +53,8 @@ def routes(context: Context) -> APIRouter:
     @router.get("/api/runs/{run}/figures/{name}.csv")
     def table(run: str, name: str, request: Request) -> Response:
         figure = drawn(run, name, request).figure
-        disposition = f"attachment; filename*=UTF-8''{quote(f'{run}-{figure.name}.csv', safe='')}"
-        return Response(figure.to_csv(), media_type="text/csv", headers={"Content-Disposition": disposition})
+        headers = attachment(f"{run}-{figure.name}.csv")
+        return Response(figure.to_csv(), media_type="text/csv", headers=headers)
 
     @router.get("/api/runs/{run}/figures/{name}")
     def figure(run: str, name: str, request: Request) -> Response:

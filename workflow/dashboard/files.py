@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
@@ -21,6 +22,11 @@ def routes(context: Context) -> APIRouter:
         return FileResponse(found, media_type="application/octet-stream", filename=found.name)
 
     return router
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The head of an answer that browsers keep as a file of that name, in whatever script (RFC 6266)."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
 def confined(folder: Path, path: str) -> Path:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from workflow.dashboard.context import Context, Refusal
+from workflow.dashboard.files import attachment
 from workflow.dashboard.simulation_detail import detail
 from workflow.dashboard.simulation_table import QueryError, SimulationTable
 from workflow.failures import FailureGroup, failure_groups
@@ -58,7 +59,7 @@ def routes(context: Context) -> APIRouter:
             for line in chain([first], lines):
                 yield line.encode(errors="replace")  # a message need not be Unicode
 
-        headers = {"Content-Disposition": f'attachment; filename="{name}-simulations.csv"'}
+        headers = attachment(f"{name}-simulations.csv")
         return StreamingResponse(text(), media_type="text/csv; charset=utf-8", headers=headers)
 
     @router.get("/api/runs/{name}/simulations/{number}")
