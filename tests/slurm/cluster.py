@@ -4,8 +4,8 @@
         slurm.run("srun", "-N2", "hostname")
 
 Debian's build of Slurm lets many `slurmd` share a machine and needs no munge. Partitions: `sim` (n1 to n3),
-`gpu` (n4, with two cards that are none), `short` (n1 to n3, jobs of at most a minute). The nodes have more cores
-on paper than the machine has.
+`gpu` (n4, with two cards that are none), `short` (n1 to n3, jobs of at most a minute). The nodes have more
+cores on paper than the machine has.
 """
 
 from __future__ import annotations
