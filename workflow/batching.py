@@ -73,9 +73,20 @@ class BatchSizer:
                 return k // self._together * self._together
         return min(wish, len(rows))
 
+    def seconds(self, rows: Array) -> float | None:
+        """How long a task of these replicas is expected to last, s; ``None`` before any is done."""
+        if self._rate is None:
+            return None
+        work = sum(self._work(row) for row in rows)
+        return self._rate * work * self._whole_groups(len(rows)) / len(rows)
+
+    def groups(self, replicas: int) -> int:
+        """How many replicas after each other a batch takes as long as."""
+        return ceil(replicas / self._together)
+
     def _whole_groups(self, replicas: int) -> int:
         """As many replicas as a batch costs: those that share a vector cost as much as a full one."""
-        return ceil(replicas / self._together) * self._together
+        return self.groups(replicas) * self._together
 
     def _work(self, row: Array) -> float:
         given = dict(zip(self._names, row.tolist(), strict=True))

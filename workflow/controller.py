@@ -13,27 +13,30 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from workflow.batching import BatchSizer
+import numpy as np
+
+from workflow import preflight
+from workflow.batching import Array, BatchSizer
 from workflow.binding import bind
 from workflow.campaign import Campaign
 from workflow.events import EventWriter, cut_torn_tail
 from workflow.folder import RunFolder, write_atomically
+from workflow.losses import PARTS, Losses, Verdict
 from workflow.planner import Planner
-from workflow.pool import Pool, PoolLostError, WithdrawnError
+from workflow.pool import LostError, Pool, PoolFailedError, WithdrawnError, WorkerLostError
+from workflow.pools import start_pool
 from workflow.provenance import code_state, installed_packages, package_version
 from workflow.reading import dump
 from workflow.record import Record
 from workflow.recovery import adopted, mend
 from workflow.requests.acting import Actions
-from workflow.resources import start_pool
+from workflow.resources import Batch
 from workflow.status import status
 from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time, signals
 from workflow.table import write_table
 from workflow.tasks import simulate
 from workflow.trainer import Trainer
-
-LOSSES = 5
-"""How often a task may lose its worker before its replicas are given up."""
+from workflow.worker import timed_out
 
 BREAKDOWNS = 30
 """How often the whole pool may break down before the run is stopped."""
@@ -44,8 +47,11 @@ TICK = 1.0
 WAKE = ("wake", None, None)
 """A message that says nothing but that there is something to decide."""
 
-SILENCE = 10.0
+SILENCE, SILENCE_REMOTE = 10.0, 60.0
 """Seconds after which a task whose result file is in place should have been reported as done."""
+
+COMPILING = 180.0
+"""Seconds that the first tasks get besides their own time where kernels are compiled."""
 
 GRACE = 10.0
 """Seconds that running tasks get to end after a request to stop."""
@@ -91,8 +97,12 @@ class Controller:
         self.search = folder.plugin_folder()
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.in_flight: dict[int, Future[Any]] = {}
+        self.lent: set[int] = set()
+        """Tasks in flight on the pool of trainings, which has nothing else to do."""
         self.backlog: deque[int] = deque()
-        self.losses: dict[int, int] = {}
+        self.losses = Losses()
+        self.looking = False
+        """Whether the workers are looked at before they are trusted with a simulation."""
         self.silent: dict[int, float] = {}
         self.ending: Ending | None = None
         self.held = False
@@ -104,8 +114,8 @@ class Controller:
         with self.folder.lock(), signals(self.messages):
             self.actions = Actions(self, left)
             # The workers start while this thread reads the record and asks for the first points.
-            self.pool: Pool = start_pool(
-                self.campaign.resources, self.folder.parsl, workers=self.workers, name="simulate"
+            self.pool = start_pool(
+                self.campaign.resources, self.folder.parsl, name="simulate", tell=self.tell
             )
             try:
                 return self._run()
@@ -134,15 +144,17 @@ class Controller:
                 resumed=resumed,
             )
             if resumed:
+                self._cancel_blocks()
                 mend(self.folder, self.record, self.log)
             self.planner = Planner(self.campaign, self.space, self.record)
             self.sizer = BatchSizer(
                 self.campaign.simulator, self.space.names, self.campaign.resources.task_time, self.workers
             )
-            self.trainer = Trainer(
-                self.campaign, self.folder, self.record, self.planner, self.note, self.commit, self.search
-            )
+            self.trainer = Trainer(self)
             self.backlog.extend(self.record.unfinished_tasks().tolist())
+            if self.pool.remote:
+                self.looking = True
+                self.look(self.pool)
             self.actions.take()
             self.started = time.monotonic()
             try:
@@ -153,6 +165,7 @@ class Controller:
             self.commit()
             # Before the table is written: whoever waits for the last result need not wait for it.
             self.pool.close(kill=True)
+            self._note_last_blocks()
             self.folder.tidy_running()
         self._document()
         write_table(self.folder, self.record, self.campaign.simulator, self.space, self.campaign.seed)
@@ -205,21 +218,23 @@ class Controller:
         over = self.ending is not None and self.ending.state != "finished"
         if self.held != (over or self.record.paused):
             self._hold(not self.held)
-        if self.held:
+        if self.held or self.looking:
             self.commit()
             return
         if self.ending is None:
             goal = goal_reached(self.campaign, self.record)
             if goal is not None and not (self.campaign.deterministic and self.record.pending):
                 self.ending = goal
+        room = self.pool.depth - (len(self.in_flight) - len(self.lent))
+        lender = self.trainer.lender()
+        lendable = 0 if lender is None else lender.connected - len(self.lent)
         if self.ending is None:
-            room = self.pool.depth - len(self.in_flight)
-            tasks = [self._retry_or_propose() for _ in range(room) if self._more()]
+            tasks = [self._retry_or_propose() for _ in range(room + max(0, lendable)) if self._more()]
         else:
             tasks = [self.backlog.popleft() for _ in range(len(self.backlog))]
         self.commit()
-        for task in tasks:
-            self._submit(task)
+        for k, task in enumerate(tasks):
+            self._submit(task, lent=lender is not None and k >= room >= 0)
         if self.ending is None and not self.backlog:
             self.trainer.start_if_due(self.messages)
 
@@ -253,7 +268,7 @@ class Controller:
         )
         return task
 
-    def _submit(self, task: int) -> None:
+    def _submit(self, task: int, *, lent: bool) -> None:
         first = int(self.record.task_first[task])
         rows = self.record.inputs[first : first + int(self.record.task_count[task])]
         request = {
@@ -264,9 +279,22 @@ class Controller:
             "inputs": rows.tolist(),
             "seed": self.campaign.seed,
         }
-        future = self.pool.submit(simulate, request)
+        if self.campaign.resources.timeout is not None:
+            request["limit"] = self._limit(rows, self.campaign.resources.timeout)
+        pool = self.trainer.lender() if lent else None
+        if pool is not None:
+            self.lent.add(task)
+        future = (pool or self.pool).submit(simulate, request)
         self.in_flight[task] = future
         future.add_done_callback(lambda done: self.messages.put(("simulated", task, done)))
+
+    def _limit(self, rows: Array, timeout: float) -> float:
+        """Seconds that a task gets: one simulation of it may hang, the others take what they take."""
+        expected = self.sizer.seconds(rows)
+        if expected is not None:
+            return timeout + 2 * expected
+        compiling = COMPILING if self.campaign.simulator.compiles else 0.0
+        return timeout * self.sizer.groups(len(rows)) + compiling
 
     def _hold(self, hold: bool) -> None:
         """Hold back the tasks that were handed over and did not begin, or let them go again."""
@@ -301,12 +329,18 @@ class Controller:
                 waiting.cancel()
         elif kind == "wake":
             pass
+        elif kind == "block":
+            if subject != "workers":  # else it only says that there is a worker to use
+                self.note(subject, **future)
+        elif kind == "looked":
+            self._looked(subject, future)
         elif kind == "trained":
             problem = self.trainer.finish(future)
             if problem is not None:
                 self._fail(problem)
         else:
             self._simulated(subject, self.in_flight.pop(subject))
+            self.lent.discard(subject)
 
     def _simulated(self, task: int, future: Future[Any]) -> None:
         if self.record.task_finished[task]:
@@ -326,8 +360,11 @@ class Controller:
         elif isinstance(error, WithdrawnError):
             self.folder.withdrawn(task).unlink(missing_ok=True)
             self.backlog.append(task)
-        elif self.pool.lost(error):
+        elif isinstance(error, LostError):
             self._lost(task, error)
+        elif isinstance(error, PoolFailedError):
+            self.backlog.append(task)
+            self._fail(str(error))
         else:
             # Not the simulator's doing, which is recorded with its replicas: this place is not fit to run it.
             self.backlog.append(task)
@@ -340,27 +377,104 @@ class Controller:
         if self.pool.broken:
             self.pool.restart()
 
-    def _lost(self, task: int, error: BaseException) -> None:
+    def _lost(self, task: int, error: LostError) -> None:
+        overran = self._overran(task) if isinstance(error, WorkerLostError) else None
         with suppress(OSError):
             self.folder.marker(task).unlink()
         if self.ending is not None and self.ending.state != "finished":
             return
-        if self.pool.broken:
-            self.pool.restart()
-        if not isinstance(error, PoolLostError):  # else it was not this task's worker that died
-            self.losses[task] = self.losses.get(task, 0) + 1
+        for pool in (self.pool, self.trainer.lender()):
+            if pool is not None and pool.broken:
+                pool.restart()
         if self.pool.breakdowns > BREAKDOWNS:
             self._fail(f"the workers broke down {self.pool.breakdowns} times; last: {error}")
         fields = adopted(self.folder, self.record, task)
         if fields is not None:
             self.note("task_done", **fields)
-        elif self.losses.get(task, 0) > LOSSES:
-            message = f"its worker went away {self.losses[task]} times ({error}); out of memory, or a crash?"
-            self.note("task_failed", task=task, reason="worker lost", message=message)
+            return
+        verdict = self.losses.judge(task, int(self.record.task_count[task]), error, overran)
+        if verdict.what == "split":
+            self._split(task, verdict)
+        elif verdict.what == "give up":
+            self.note("task_failed", task=task, reason=verdict.reason, message=verdict.message)
         else:
             attempt = int(self.record.task_attempts[task]) + 1
-            self.note("task_retried", task=task, attempt=attempt, reason=type(error).__name__)
+            self.note("task_retried", task=task, attempt=attempt, reason=verdict.reason)
             self.backlog.append(task)
+
+    def _overran(self, task: int) -> float | None:
+        """Seconds after which a task was ended because its time was over; ``None`` if it was not."""
+        marker = self.folder.read_marker(task)
+        return marker["limit"] if marker is not None and timed_out(marker, time.time()) else None
+
+    def _split(self, task: int, verdict: Verdict) -> None:
+        """Run a task's simulations again in several tasks, so that the one to blame is found."""
+        record = self.record
+        first, count = int(record.task_first[task]), int(record.task_count[task])
+        own = first + np.flatnonzero(record.task[first : first + count] == task)
+        for part in np.array_split(own, min(len(own), PARTS)):
+            start, end = int(part[0]), int(part[-1]) + 1
+            self.backlog.append(record.tasks)
+            self.note(
+                "task_proposed",
+                task=record.tasks,
+                first=start,
+                inputs=record.inputs[start:end].tolist(),
+                held_out=record.held_out[start:end].astype(int).tolist(),
+                model=int(record.task_model[task]) or None,
+                again=True,
+            )
+        self.note("task_failed", task=task, reason="split", message=verdict.message)
+
+    # Places.
+
+    def tell(self, event: str, fields: dict[str, Any]) -> None:
+        """Take word of a pool's blocks, from any thread."""
+        self.messages.put(("block", event, fields))
+
+    def look(self, pool: Pool) -> None:
+        """Have a worker of a pool say what it is and sees."""
+        request = {"folder": str(self.folder.path), "token": preflight.leave_token(self.folder)}
+        future = pool.submit(preflight.look, request, urgent=True)
+        future.add_done_callback(lambda done: self.messages.put(("looked", pool, done)))
+
+    def _looked(self, pool: Pool, future: Future[Any]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if isinstance(error, LostError):
+            if pool.broken:
+                pool.restart()
+            if pool.breakdowns <= BREAKDOWNS:
+                self.look(pool)
+                return
+        if error is not None:
+            self._fail(str(error))
+        else:
+            problems = preflight.problems(preflight.mine(), future.result())
+            if problems:
+                self._fail("before any simulation: " + "; ".join(problems))
+            elif pool is self.pool:
+                self.looking = False
+
+    def _cancel_blocks(self) -> None:
+        """Cancel the jobs that an earlier controller left in the queue: their workers would find nobody."""
+        left = self.record.open_blocks
+        if left and isinstance(self.campaign.resources, Batch):
+            from workflow.parsl_executor import cancel  # imported here: it takes a second
+
+            with suppress(Exception):  # those that come up later end by themselves
+                cancel(self.campaign.resources, [block["job"] for block in left], self.folder.parsl)
+        for block in left:
+            fields = {key: block[key] for key in ("pool", "block", "job")}
+            self.note("block_ended", **fields, reason="left by an earlier controller")
+
+    def _note_last_blocks(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                kind, event, fields = self.messages.get_nowait()
+                if kind == "block" and event != "workers":
+                    self.note(event, **fields)
 
     def _fail(self, reason: str) -> None:
         if self.ending is None or self.ending.state == "finished":
@@ -396,7 +510,8 @@ class Controller:
         """
         silent = [task for task in self.in_flight if self.folder.result(task).exists()]
         self.silent = {task: self.silent.get(task, now) for task in silent}
-        if any(now - since > SILENCE for since in self.silent.values()):
+        patience = SILENCE_REMOTE if self.pool.remote else SILENCE
+        if any(now - since > patience for since in self.silent.values()):
             self.pool.restart()
 
     def _publish(self, state: str, reason: str | None) -> None:

@@ -255,6 +255,10 @@ class RunFolder:
         """The file that lies there while a worker runs the task."""
         return self.running / f"task-{task:06d}.json"
 
+    def read_marker(self, task: int) -> dict[str, Any] | None:
+        """What the marker of a task says; ``None`` if there is none."""
+        return _read_json(self.marker(task))
+
     def withdrawn(self, task: int) -> Path:
         """The file that tells a worker not to begin with the task, which was handed over already."""
         return self.running / f"task-{task:06d}.withdrawn"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,41 +13,79 @@ from contextlib import contextmanager
 from typing import Any
 
 
-class PoolLostError(Exception):
+class LostError(Exception):
+    """A task has no result because of what happened to the processes that were to run it.
+
+    LostError
+    ├── WorkerLostError      its own worker died while it ran: the task may have killed it
+    └── PoolLostError        its node, manager or interchange went away: not the task's fault
+        └── BlockEndingError it stopped itself, since its block was about to end
+    """
+
+
+class WorkerLostError(LostError):
+    """The worker died under the task."""
+
+
+class PoolLostError(LostError):
     """The processes that ran a task are gone, and its result with them."""
+
+
+class BlockEndingError(PoolLostError):
+    """A task stopped itself, its replicas checkpointed where they keep checkpoints: its block was to end."""
+
+
+class PoolFailedError(Exception):
+    """A pool cannot run anything, and would not if it were started anew: what was found and what to do."""
 
 
 class WithdrawnError(Exception):
     """A task that its worker did not begin with, since it was withdrawn in the meantime."""
 
 
+Tell = Callable[[str, dict[str, Any]], None]
+"""Takes an event of a pool's and its fields, from any thread."""
+
+
 class Pool(ABC):
     """Workers that run functions; what the engine sees of a place.
 
     Attributes:
-        workers: how many tasks run at a time.
+        workers: how many tasks run at a time once all are there.
         killable: whether a task that runs can be ended without ending the controller.
-        depth: how many tasks to hand over at a time, so that one is ready wherever one ends.
+        remote: whether tasks run on machines that may have another installation, or not see the run folder.
         breakdowns: how often it was restarted.
     """
 
     workers: int
     killable: bool = True
-    depth: int
+    remote: bool = False
     breakdowns: int = 0
 
+    @property
     @abstractmethod
-    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Run ``function(*args)`` on a worker."""
+    def depth(self) -> int:
+        """How many tasks to hand over at a time, so that one is ready wherever one ends."""
+
+    @property
+    def connected(self) -> int:
+        """Workers that are there now."""
+        return self.workers
+
+    @abstractmethod
+    def submit(self, function: Callable[..., Any], *args: Any, urgent: bool = False) -> Future[Any]:
+        """Run ``function(*args)`` on a worker.
+
+        Args:
+            function: what to run.
+            args: its arguments.
+            urgent: before all that waits and is not.
+        """
 
     @property
     @abstractmethod
     def broken(self) -> bool:
         """Whether nothing runs any more until `restart`."""
-
-    @abstractmethod
-    def lost(self, error: BaseException) -> bool:
-        """Whether a task failed because its worker went away, so that it may be tried again."""
 
     @abstractmethod
     def restart(self) -> None:
@@ -72,7 +111,6 @@ class ThreadPool(Pool):
 
     def __init__(self, workers: int, name: str) -> None:
         self.workers = workers
-        self.depth = 3 * workers
         self._places: queue.SimpleQueue[str] = queue.SimpleQueue()
         for k in range(workers):
             self._places.put(f"worker-{k}")
@@ -83,17 +121,18 @@ class ThreadPool(Pool):
             initargs=(_thread, "places", self._places),
         )
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+    @property
+    def depth(self) -> int:
+        """Three tasks for each worker: one computes, one writes and one waits."""
+        return 3 * self.workers
+
+    def submit(self, function: Callable[..., Any], *args: Any, urgent: bool = False) -> Future[Any]:
         """Run ``function(*args)`` on a thread."""
         return self._executor.submit(function, *args)
 
     @property
     def broken(self) -> bool:
         """Threads do not break."""
-        return False
-
-    def lost(self, error: BaseException) -> bool:
-        """Threads do not go away."""
         return False
 
     def restart(self) -> None:
@@ -112,10 +151,18 @@ def computing() -> Iterator[str]:
     """Be one of the pool's workers, whose name it gives; a task computes inside, and may write outside."""
     places = getattr(_thread, "places", None)
     if places is None:  # a process of its own is a worker for all of its life
-        yield f"worker-{os.environ.get('PARSL_WORKER_RANK', '0')}"
+        yield _name()
         return
     name = places.get()
     try:
         yield name
     finally:
         places.put(name)
+
+
+def _name() -> str:
+    """This worker's name: its number, and on a block of a batch system where that is."""
+    rank = os.environ.get("PARSL_WORKER_RANK", "0")
+    if "MLAROUND_BLOCK_ENDS" not in os.environ:
+        return f"worker-{rank}"
+    return f"{socket.gethostname()}.{os.environ.get('PARSL_WORKER_BLOCK_ID', '0')}-{rank}"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import surrogates
 from surrogates import NotEnoughDataError
-from workflow.campaign import Campaign
-from workflow.folder import RunFolder
-from workflow.planner import Planner
-from workflow.pool import Pool
-from workflow.record import Record
-from workflow.resources import start_pool
+from workflow.pool import LostError, Pool
+from workflow.pools import start_pool
+from workflow.resources import AnyResources, Batch, ParslConfiguration
 from workflow.seeds import training_seed
 from workflow.training_task import train
+
+if TYPE_CHECKING:
+    from workflow.controller import Controller
 
 LOSSES = 5
 """How often one training may lose its worker before it counts as failed."""
@@ -25,25 +24,21 @@ Messages = queue.SimpleQueue[tuple[str, Any, Any]]
 
 
 class Trainer:
-    """Trains on a pool of its own, while simulations go on."""
+    """Trains while simulations go on: on a pool of its own, or first of all on the workers of simulations."""
 
-    def __init__(
-        self,
-        campaign: Campaign,
-        folder: RunFolder,
-        record: Record,
-        planner: Planner,
-        note: Callable[..., None],
-        commit: Callable[[], None],
-        search: str | None,
-    ) -> None:
-        self._campaign, self._folder, self._record, self._planner = campaign, folder, record, planner
-        self._note, self._commit, self._search = note, commit, search
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._campaign, self._folder = controller.campaign, controller.folder
+        self._record, self._planner = controller.record, controller.planner
+        self._note, self._commit = controller.note, controller.commit
+        self._resources = _of_trainings(controller.campaign.resources)
         self._pool: Pool | None = None
         self._future: Future[Any] | None = None
         self._losses = 0
         self._version = 0
         self._messages: Messages | None = None
+        if self._lends:
+            self._start_pool()
         self.steer()
 
     @property
@@ -94,7 +89,7 @@ class Trainer:
         self._losses, self._messages = 0, messages
         self._request = {
             "run": str(self._folder.path),
-            "search": self._search,
+            "search": self._controller.search,
             "model": self._version,
             "train": record.finished(held_out=False),
             "held_out": record.finished(held_out=True),
@@ -107,13 +102,50 @@ class Trainer:
     def _submit(self) -> None:
         assert self._messages is not None
         messages = self._messages
+        pool = self._place()
+        if pool.broken:
+            pool.restart()
+        self._future = pool.submit(train, self._request, urgent=True)
+        self._future.add_done_callback(lambda done: messages.put(("trained", None, done)))
+
+    # Places.
+
+    @property
+    def _lends(self) -> bool:
+        """Whether workers of trainings can take simulations as well: what these need is there too."""
+        simulating = self._controller.campaign.resources
+        if not (isinstance(simulating, Batch) and isinstance(self._resources, Batch)):
+            return False
+        return simulating.launcher is None and (simulating.gpus == 0 or self._resources.gpus > 0)
+
+    def lender(self) -> Pool | None:
+        """The pool of trainings while it has nothing to do and can take simulations; ``None`` otherwise."""
+        idle = self._pool is not None and not self.busy and not self.due
+        return self._pool if idle and self._lends else None
+
+    def _start_pool(self) -> None:
+        controller = self._controller
+        assert self._resources is not None
+        # Of a machine of its own a training takes one worker: simulations have the others.
+        workers = None if isinstance(self._resources, Batch) else 1
+        self._pool = start_pool(
+            self._resources, self._folder.parsl, name="train", workers=workers, tell=controller.tell
+        )
+        if self._pool.remote:
+            controller.look(self._pool)
+
+    def _place(self) -> Pool:
+        """Where the next training runs: on its own pool, or on a worker of simulations that is idle."""
+        controller = self._controller
+        if self._resources is None:
+            return controller.pool
         if self._pool is None:
             # Started only now, so that it takes nothing from the first simulations.
-            self._pool = start_pool(self._campaign.resources, self._folder.parsl, workers=1, name="train")
-        elif self._pool.broken:
-            self._pool.restart()
-        self._future = self._pool.submit(train, self._request)
-        self._future.add_done_callback(lambda done: messages.put(("trained", None, done)))
+            self._start_pool()
+        assert self._pool is not None
+        if self._pool.connected == 0 and controller.pool.connected > len(controller.in_flight):
+            return controller.pool
+        return self._pool
 
     def finish(self, future: Future[Any]) -> str | None:
         """Record what became of the training.
@@ -121,7 +153,7 @@ class Trainer:
         Returns:
             why the run cannot go on, or ``None`` if it can.
         """
-        if future is not self._future or self._pool is None:
+        if future is not self._future:
             return None
         self._future = None
         error = InterruptedError("cancelled") if future.cancelled() else future.exception()
@@ -136,7 +168,7 @@ class Trainer:
             if fields["promoted"]:
                 self._folder.point_to_promoted(self._record.promoted)
                 self.steer()
-        elif self._pool.lost(error) and self._losses < LOSSES:
+        elif isinstance(error, LostError) and self._losses < LOSSES:
             self._losses += 1
             self._submit()
         else:
@@ -156,3 +188,10 @@ class Trainer:
         """Let the training's pool go; a training that runs is given up."""
         if self._pool is not None:
             self._pool.close(kill=True)
+
+
+def _of_trainings(resources: AnyResources) -> AnyResources | None:
+    """What trainings run on by themselves; ``None`` where they run on the workers of simulations."""
+    if isinstance(resources, Batch):
+        return resources.training()
+    return None if isinstance(resources, ParslConfiguration) else resources

@@ -215,15 +215,12 @@ def test_a_pool_that_does_not_deliver_is_restarted_and_its_results_are_adopted(t
 
         mute, kept = True, ()
 
-        def submit(self, function, *arguments):
+        def submit(self, function, *arguments, urgent=False):
             future = super().submit(function, *arguments)
             if not self.mute:
                 return future
             self.kept = (*self.kept, Future())
             return self.kept[-1]
-
-        def lost(self, error):
-            return isinstance(error, PoolLostError)
 
         def restart(self):
             self.mute, kept = False, self.kept
@@ -231,7 +228,9 @@ def test_a_pool_that_does_not_deliver_is_restarted_and_its_results_are_adopted(t
                 future.set_exception(PoolLostError("restarted"))
 
     monkeypatch.setattr(workflow.controller, "SILENCE", 0.5)
-    monkeypatch.setattr(workflow.controller, "start_pool", lambda *_, workers, name: Mute(workers, name))
+    monkeypatch.setattr(
+        workflow.controller, "start_pool", lambda resources, *_, name, tell: Mute(resources.workers, name)
+    )
     assert run(tmp_path / "r", MOODY).state == "finished"
     state = whole(tmp_path / "r", 20)
     assert state.task_attempts.max() == 0

@@ -39,7 +39,7 @@ class Walk(Simulator):
             if keep is not None:
                 keep.folder.mkdir(parents=True, exist_ok=True)
                 (keep.folder / f"{keep.names[k]}.gsd").write_text(f"{keep.frames} {keep.series} {x[k]}")
-            if x[k] > 9:
+            if x[k] > 9.3:
                 failures[k] = Failure("lost", "lost at step 7", Frame(6, np.full((2, 3), x[k]), np.ones(3)))
                 y[k] = np.nan
         zero = np.zeros(n)
@@ -81,7 +81,7 @@ def test_optional_results_frames_and_files(folder: Path) -> None:
     run = open_run("r")
     table = run.results()
     good = table[table["state"] == "done"]
-    assert (table["state"] == np.where(table["x"] > 9, "failed", "done")).all()
+    assert (table["state"] == np.where(table["x"] > 9.3, "failed", "done")).all()
     assert (good["hit"].notna() == (good["x"] > 5)).all()
     assert (good["hit"].dropna() == good["x"][good["x"] > 5]).all()
     # A model learns what every simulation has.

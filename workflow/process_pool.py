@@ -1,0 +1,89 @@
+"""Worker processes on this machine: the one block of Parsl's executor, started and watched from here."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from workflow.executor_pool import ExecutorPool, Life
+from workflow.resources import Local
+
+HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD = 2, 6
+"""Seconds; how soon a lost manager or interchange is noticed by the others."""
+
+
+class ProcessPool(ExecutorPool):
+    """Worker processes on this machine, by Parsl's HighThroughputExecutor."""
+
+    def __init__(self, resources: Local, folder: Path, workers: int, name: str) -> None:
+        self.workers, self._resources = workers, resources
+        super().__init__(folder, name)
+
+    @property
+    def depth(self) -> int:
+        """Two tasks for each worker: one runs and one waits."""
+        return 2 * self.workers
+
+    def _new_life(self, folder: Path) -> Life:
+        return _Life(self._resources, folder, self.workers, self._name)
+
+
+class _Life(Life):
+    def __init__(self, resources: Local, folder: Path, workers: int, name: str) -> None:
+        super().__init__(folder, name)
+        self._resources, self._workers = resources, workers
+        self._died_at: float | None = None
+        self._worker_lost_at = -math.inf
+
+    def _make(self) -> Any:
+        from workflow.parsl_executor import local_executor  # imported here: it takes a second
+
+        heartbeat = (HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD)
+        return local_executor(self._resources, self._folder, self._workers, self._name, heartbeat)
+
+    def _breakdown(self) -> str | None:
+        if not self._interchange_lives():
+            return "the interchange died"
+        if self._executor.manager.poll() is not None:
+            return "the manager of the workers died"
+        if self._worker_died_unnoticed():
+            return "a worker died and left the others' queue locked"
+        return None
+
+    def _worker_died_unnoticed(self) -> bool:
+        """Whether a process of the manager's has been gone for some time and no task was reported lost.
+
+        Parsl reports the task of a worker that dies while it runs one, and replaces the worker. But one
+        that is killed while it waits for a task holds the lock of the queue that all workers share, and
+        one that dies just after it took a task takes that with it: the others would wait for ever.
+        """
+        family = self._executor.family
+        if len(family) < self._workers + 2:  # not complete yet: the workers and two helpers
+            self._executor.look_around()
+        elif not all(_lives(process) for process in family):
+            now = time.monotonic()
+            if self._died_at is None:
+                self._died_at = now
+            if self._worker_lost_at > self._died_at - 2 * HEARTBEAT_PERIOD:
+                self._died_at = None
+                self._executor.look_around()
+            elif now > self._died_at + 2 * HEARTBEAT_PERIOD:
+                return True
+        return False
+
+    def _note_lost_worker(self) -> None:
+        self._worker_lost_at = time.monotonic()
+
+    def _end_workers(self) -> None:
+        self._executor.end_manager()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
