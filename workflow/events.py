@@ -96,6 +96,11 @@ class EventWriter:
             data = data[os.write(self._handle, data) :]
         os.fdatasync(self._handle)
 
+    @property
+    def position(self) -> int:
+        """Bytes of the log: all that was committed."""
+        return os.fstat(self._handle).st_size
+
     def close(self) -> None:
         """Commit and close."""
         if self._handle >= 0:

@@ -35,6 +35,10 @@ class GrowingTable:
         if n > self.n:
             self.n = n
 
+    def restart(self, n: int) -> None:
+        """Be ``n`` long; every column is replaced next."""
+        self.n = self.capacity = n
+
 
 class Column:
     """A column of a `GrowingTable`."""
@@ -47,6 +51,16 @@ class Column:
     def view(self) -> NDArray[Any]:
         """The elements so far, not a copy."""
         return self.data[: self.table.n]
+
+    def replace(self, data: NDArray[Any]) -> None:
+        """Take other elements, as many as the table is long.
+
+        Raises:
+            ValueError: they are of another type, or too many or too few.
+        """
+        if data.dtype != self.data.dtype or data.shape != (self.table.n, *self.data.shape[1:]):
+            raise ValueError(f"{data.dtype}{data.shape} is no column of {self.data.dtype}")
+        self.data = data
 
 
 def put(column: Column, first: int, values: Sequence[Any]) -> None:
