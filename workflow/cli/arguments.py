@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,11 @@ set_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Override a key of the campaign, dotted: --set stop.simulations=64.",
+)
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    help="Take `resources` from this profile of ~/.config/mlaround/sites.yaml; --set comes on top.",
 )
 dashboard_option = click.option(
     "--dashboard", is_flag=True, help="Show the run in a browser while it goes on."
@@ -66,13 +72,22 @@ def read_pairs(given: Sequence[str], option: str, help_command: str) -> dict[str
     return pairs
 
 
-def read_campaign(file: Path, overrides: Sequence[str]) -> Campaign:
+def read_campaign(file: Path, overrides: Sequence[str], profile: str | None = None) -> Campaign:
     """The campaign of a file, with the user's own plug-ins importable from beside it."""
     add_to_path(str(file.absolute().parent))
     add_to_path(str(source_of(file).parent))
     from workflow.reading import load_campaign
 
-    return load_campaign(file, overrides)
+    if profile is None:
+        return load_campaign(file, overrides)
+    from workflow.profiles import ProfileError, find_profile
+
+    try:
+        found = find_profile(profile)
+    except ProfileError as error:
+        words = f"mlaround validate {quoted(file)} --profile {shlex.quote(profile)}"
+        raise Failure(str(error), USAGE, words) from None
+    return load_campaign(file, overrides, found)
 
 
 def source_of(file: Path) -> Path:

@@ -10,11 +10,13 @@ from workflow.cli.arguments import (
     ManyValues,
     campaign_argument,
     dashboard_option,
+    profile_option,
     read_campaign,
     set_option,
     source_of,
 )
 from workflow.cli.failures import USAGE, Failure
+from workflow.cli.heed import heed
 from workflow.cli.typed import quoted, shown
 from workflow.folder import RunFolder, new_run
 
@@ -29,16 +31,20 @@ from workflow.folder import RunFolder, new_run
     help="The run folder; by default runs/NAME-YYYYMMDD-HHMMSS.",
 )
 @dashboard_option
+@profile_option
 @set_option
-def command(file: Path, folder: Path | None, dashboard: bool, overrides: tuple[str, ...]) -> None:
+def command(
+    file: Path, folder: Path | None, dashboard: bool, profile: str | None, overrides: tuple[str, ...]
+) -> None:
     """Run a campaign to its end, in the foreground.
 
     Ctrl-C stops it once what runs is done, a second Ctrl-C at once; `mlaround resume` goes on.
     """
-    campaign = read_campaign(file, overrides)
+    campaign = read_campaign(file, overrides, profile)
     run = RunFolder(folder or new_run(campaign.name))
     if run.exists():
         raise Failure(f"{shown(run.path)} holds a run already", USAGE, f"mlaround resume {quoted(run.path)}")
+    heed(campaign, run.path, f"mlaround plan {quoted(file)}, which shows what would be submitted")
     from workflow.cli.controller import control
     from workflow.engine import run_campaign
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,24 @@ from workflow.reading.document import Document, Location, Place, parse_document,
 from workflow.reading.messages import complain, model_at
 
 
-def load_campaign(path: str | Path, overrides: Sequence[str] = ()) -> Campaign:
+def load_campaign(
+    path: str | Path, overrides: Sequence[str] = (), profile: tuple[Document, str] | None = None
+) -> Campaign:
     """The campaign in a YAML file.
 
     Args:
         path: of the file.
         overrides: ``key=value`` with dotted keys; the value is read as YAML.
+        profile: a document and the key in it whose mapping stands in the place of `resources`.
 
     Raises:
         CampaignNotFoundError: there is no such file.
         CampaignError: with every mistake that can be seen at once.
     """
-    return _campaign(read_document(Path(path)), overrides)
+    document = read_document(Path(path))
+    if profile is not None:
+        document.replace("resources", *profile)
+    return _campaign(document, overrides)
 
 
 def parse_campaign(text: str, file: str = "campaign.yaml", overrides: Sequence[str] = ()) -> Campaign:
@@ -74,12 +81,13 @@ def _campaign(document: Document, overrides: Sequence[str]) -> Campaign:
     except BindingError as error:
         _complain_of(document, error.problems)
     if document.mistakes or campaign is None:
-        raise CampaignError(sorted(document.mistakes, key=_in_order))
+        raise CampaignError(sorted(document.mistakes, key=partial(_in_order, document.file)))
     return campaign
 
 
-def _in_order(diagnostic: Diagnostic) -> tuple[bool, int, int, str]:
-    return diagnostic.line == 0, diagnostic.line, diagnostic.column, diagnostic.file
+def _in_order(first: str, diagnostic: Diagnostic) -> tuple[bool, bool, int, int, str]:
+    line, column, file = diagnostic.line, diagnostic.column, diagnostic.file
+    return line == 0, file != first, line, column, file
 
 
 def _complain_of_space(document: Document) -> None:

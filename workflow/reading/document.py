@@ -43,6 +43,7 @@ class Document:
         data: mappings, lists, numbers, texts; ``None`` for an empty file.
         values, keys: location -> where the value or its key stands.
         mistakes: what was wrong already on this level (a key given twice).
+        others: texts of the other files that parts of it come from.
     """
 
     file: str
@@ -51,10 +52,24 @@ class Document:
     values: dict[Location, Place] = field(default_factory=dict)
     keys: dict[Location, Place] = field(default_factory=dict)
     mistakes: list[Diagnostic] = field(default_factory=list)
+    others: dict[str, list[str]] = field(default_factory=dict)
+
+    def replace(self, key: str, other: Document, inside: str) -> None:
+        """Put what another document has under ``inside`` in the place of a key, with places and mistakes."""
+        if not isinstance(self.data, dict):
+            return  # which is a mistake of its own
+        self.data[key] = other.data[inside]
+        for mine, theirs in ((self.values, other.values), (self.keys, other.keys)):
+            for location in [known for known in mine if known[:1] == (key,)]:
+                del mine[location]
+            mine.update({(key, *at[1:]): place for at, place in theirs.items() if at[:1] == (inside,)})
+        self.others[other.file] = other.lines
+        self.mistakes += other.mistakes
 
     def complain(self, place: Place, message: str, *, missing_plugin: bool = False) -> None:
         """Record a mistake."""
-        source = self.lines[place.line - 1] if 0 < place.line <= len(self.lines) else ""
+        lines = self.others.get(place.file, self.lines)
+        source = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
         self.mistakes.append(
             Diagnostic(place.file, place.line, place.column, message, source, missing_plugin)
         )
