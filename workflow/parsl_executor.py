@@ -231,7 +231,7 @@ def batch_script(resources: Batch, name: str) -> str:
         ValueError: Parsl lacks what the batch system needs.
     """
     if isinstance(resources, Kubernetes):
-        return f"# pod of {resources.image}\n{_beginning(resources)}\n{_worker_command(resources)}\n"
+        return f"# pod of {resources.image}\n{_beginning(resources, name)}\n{_worker_command(resources)}\n"
     with tempfile.TemporaryDirectory(prefix="mlaround-plan-") as folder:
         provider = _provider(resources, Path(folder), name)
         provider.script_dir = folder
@@ -259,13 +259,13 @@ def _worker_command(resources: Batch) -> str:
     return f"{python} -m {module} --max_workers_per_node={resources.workers_per_node} ..."
 
 
-def _beginning(resources: Batch) -> str:
+def _beginning(resources: Batch, name: str) -> str:
     """Shell lines before the workers of a block start."""
     threads = " ".join(f"{name}={resources.cpus_per_task}" for name in _THREAD_VARIABLES)
     # `resources` are what the job was asked with; when it starts is known only there.
     lines = [
         f"export MLAROUND_BLOCK_ENDS=$(( $(date +%s) + {int(resources.time)} ))",
-        f"export {threads} MLAROUND_CORES={resources.cpus_per_task}",
+        f"export {threads} MLAROUND_CORES={resources.cpus_per_task} MLAROUND_POOL={name}",
     ]
     if resources.gpus:
         lines.append(f"export MLAROUND_WORKERS_PER_GPU={resources.workers_per_gpu}")
@@ -283,14 +283,14 @@ def _walltime(seconds: float) -> str:
 
 def _provider(resources: Batch, folder: Path, name: str) -> Any:
     if isinstance(resources, Slurm):
-        return _slurm(resources)
+        return _slurm(resources, name)
     if isinstance(resources, Pbs):
-        return _pbs(resources)
+        return _pbs(resources, name)
     assert isinstance(resources, Kubernetes)
-    return _kubernetes(resources)
+    return _kubernetes(resources, name)
 
 
-def _slurm(resources: Slurm) -> Any:
+def _slurm(resources: Slurm, name: str) -> Any:
     from parsl.launchers import SimpleLauncher
     from parsl.providers import SlurmProvider
     from parsl.utils import execute_wait
@@ -332,14 +332,14 @@ def _slurm(resources: Slurm) -> Any:
         max_blocks=resources.blocks,
         walltime=_walltime(resources.time),
         scheduler_options="\n".join(more),
-        worker_init=_beginning(resources),
+        worker_init=_beginning(resources, name),
         cmd_timeout=60,
         exclusive=False,
         launcher=OnEveryNode() if every_node else SimpleLauncher(),
     )
 
 
-def _pbs(resources: Pbs) -> Any:
+def _pbs(resources: Pbs, name: str) -> Any:
     from parsl.launchers import MpiExecLauncher, SimpleLauncher
     from parsl.providers import PBSProProvider
 
@@ -356,7 +356,7 @@ def _pbs(resources: Pbs) -> Any:
             line if line.startswith("#PBS") else f"#PBS {line}" for line in resources.extra
         ),
         select_options=":".join(select),
-        worker_init=_beginning(resources),
+        worker_init=_beginning(resources, name),
         nodes_per_block=resources.nodes,
         cpus_per_node=resources.cores_per_node,
         init_blocks=0,
@@ -368,7 +368,7 @@ def _pbs(resources: Pbs) -> Any:
     )
 
 
-def _kubernetes(resources: Kubernetes) -> Any:
+def _kubernetes(resources: Kubernetes, name: str) -> Any:
     from parsl.errors import OptionalModuleMissing
     from parsl.providers import KubernetesProvider
 
@@ -386,7 +386,7 @@ def _kubernetes(resources: Kubernetes) -> Any:
             max_mem=resources.mem or "4Gi",
             extra_requests=requests,
             extra_limits=requests,
-            worker_init=_beginning(resources),
+            worker_init=_beginning(resources, name),
             persistent_volumes=list(resources.volumes.items()),
         )
     except OptionalModuleMissing:

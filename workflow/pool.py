@@ -161,8 +161,10 @@ def computing() -> Iterator[str]:
 
 
 def _name() -> str:
-    """This worker's name: its number, and on a block of a batch system where that is."""
+    """This worker's name: its number, and on a block of a batch system its node, pool and block."""
     rank = os.environ.get("PARSL_WORKER_RANK", "0")
-    if "MLAROUND_BLOCK_ENDS" not in os.environ:
+    pool = os.environ.get("MLAROUND_POOL")
+    if pool is None:
         return f"worker-{rank}"
-    return f"{socket.gethostname()}.{os.environ.get('PARSL_WORKER_BLOCK_ID', '0')}-{rank}"
+    node = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+    return f"{node}/{pool}.{os.environ.get('PARSL_WORKER_BLOCK_ID', '0')}-{rank}"

@@ -69,9 +69,10 @@ class Untrainable(Surrogate):
 
 
 class Moody(Simulator):
-    """Does what ``mood`` says where x is above 0.5, and returns x and a hash of the seed elsewhere."""
+    """Does what ``mood`` says where x is above a threshold, and returns x and a hash of the seed elsewhere."""
 
     mood: str = "calm"
+    above: float = 0.5
     seconds: float = 0.0
     mark: str = ""
 
@@ -83,7 +84,7 @@ class Moody(Simulator):
 
     def run(self, inputs, seeds, *, threads=1, progress=None):
         n = len(inputs)
-        if (inputs[:, 0] > 0.5).any():
+        if (inputs[:, 0] > self.above).any():
             if self.mood == "raises":
                 raise RuntimeError("above a half")
             if self.mood == "kills":
