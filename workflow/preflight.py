@@ -60,7 +60,7 @@ def look(request: Request) -> dict[str, Any]:
 def mine() -> dict[str, Any]:
     """What the controller sees of itself: the same, but for GPUs, of which it needs none."""
     return {
-        "host": socket.gethostname(),
+        "host": _host(),
         "python": platform.python_version(),
         "executable": sys.executable,
         "mlaround": package_version("mlaround"),
@@ -157,7 +157,7 @@ def _folder(path: Path, token: str) -> dict[str, Any]:
         written = file.stat().st_mtime
     except OSError:
         return seen | {"sees_folder": False, "folder_exists": path.is_dir()}
-    probe = path / f".preflight-probe-{socket.gethostname()}-{os.getpid()}"
+    probe = path / f".preflight-probe-{_host()}-{os.getpid()}"
     try:
         before = time.time()
         probe.write_bytes(b"0")
@@ -180,6 +180,11 @@ def _token_file(folder: Path, token: str) -> Path:
 
 def _left_at(token: str) -> float:
     return float(token.partition(" ")[2])
+
+
+def _host() -> str:
+    """This machine's name: the batch system's, by which a node can be left out, else its own."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
 
 
 def _at_start(variable: str) -> str | None:
