@@ -53,7 +53,6 @@ class BlockPool(ExecutorPool):
     """
 
     remote = True
-    killable = False
 
     def __init__(self, resources: Batch | ParslConfiguration, folder: Path, name: str, tell: Tell) -> None:
         self.workers, self._resources, self._tell = resources.workers, resources, tell

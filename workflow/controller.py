@@ -31,6 +31,7 @@ from workflow.record import Record
 from workflow.recovery import adopted, mend
 from workflow.requests.acting import Actions
 from workflow.resources import Batch
+from workflow.snapshots import Snapshots
 from workflow.status import status
 from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time, signals
 from workflow.table import write_table
@@ -146,6 +147,7 @@ class Controller:
             if resumed:
                 self._cancel_blocks()
                 mend(self.folder, self.record, self.log)
+            self.snapshots = Snapshots(self.folder, self.record)
             self.planner = Planner(self.campaign, self.space, self.record)
             self.sizer = BatchSizer(
                 self.campaign.simulator, self.space.names, self.campaign.resources.task_time, self.workers
@@ -161,12 +163,13 @@ class Controller:
                 ending = self._loop()
             finally:
                 self.trainer.close()
-            self.note("run_stopped", state=ending.state, reason=ending.reason)
-            self.commit()
             # Before the table is written: whoever waits for the last result need not wait for it.
             self.pool.close(kill=True)
             self._note_last_blocks()
+            self.note("run_stopped", state=ending.state, reason=ending.reason)
+            self.commit()
             self.folder.tidy_running()
+            self.snapshots.keep(self.log)
         self._document()
         write_table(self.folder, self.record, self.campaign.simulator, self.space, self.campaign.seed)
         self._publish(ending.state, ending.reason)
@@ -498,6 +501,7 @@ class Controller:
         if self.ending is None:
             self.ending = out_of_time(self.campaign, now - self.started, now + GRACE)
         self._unblock(now)
+        self.snapshots.keep_if_due(self.log)
         self._publish("paused" if self.record.paused else "running", None)
         if self.record.done:
             self._document()

@@ -52,13 +52,11 @@ class Pool(ABC):
 
     Attributes:
         workers: how many tasks run at a time once all are there.
-        killable: whether a task that runs can be ended without ending the controller.
         remote: whether tasks run on machines that may have another installation, or not see the run folder.
         breakdowns: how often it was restarted.
     """
 
     workers: int
-    killable: bool = True
     remote: bool = False
     breakdowns: int = 0
 
@@ -106,8 +104,6 @@ class ThreadPool(Pool):
     Twice as many threads as workers share the workers' places (see `computing`): while one waits for
     the disk to take its results, another computes.
     """
-
-    killable = False
 
     def __init__(self, workers: int, name: str) -> None:
         self.workers = workers

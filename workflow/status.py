@@ -51,6 +51,7 @@ def status(
             "total": total,
         },
         "workers": {"count": record.workers, "busy_fraction": record.busy_fraction},
+        "blocks": record.blocks,
         "model": {
             "version": None if model is None else model["model"],
             "held_out": None if model is None else held_out(model["scores"]),

@@ -63,7 +63,8 @@ def test_the_status_has_its_fixed_form(wells):
     assert status == updates[-1]
     assert updates[0]["state"] == "running"
     assert status["schema"] == "mlaround.status/1"
-    keys = "schema name run state reason updated elapsed simulations workers model effective_speedup failures"
+    keys = "schema name run state reason updated elapsed simulations workers blocks model "
+    keys += "effective_speedup failures"
     assert list(status) == keys.split()
     assert status["simulations"] == {
         "done": 40, "failed": 0, "running": 0, "lost": 0, "duplicated": 0, "proposed": 40, "total": 40

@@ -11,7 +11,7 @@ import click
 
 from workflow.cli.console import Progress
 from workflow.cli.failures import FAILED, LOCKED, USAGE, Failure
-from workflow.cli.screen import counted, summary
+from workflow.cli.screen import counted, summary, waiting
 from workflow.cli.status import current
 from workflow.cli.typed import quoted, shown
 from workflow.folder import RunFolder, RunFolderError, RunLockedError
@@ -75,5 +75,7 @@ def _fraction(status: Mapping[str, Any]) -> float:
 
 def _words(status: Mapping[str, Any]) -> str:
     words = counted(status.get("simulations") or {})
+    if what := waiting(status):
+        words += f", {what}"
     version = (status.get("model") or {}).get("version")
     return f"{words}, model v{version:04d}" if version else words

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workflow import words
 from workflow.cli.console import paint
 from workflow.cli.typed import quoted, shown, typed
 from workflow.folder import RunFolder
@@ -43,6 +44,8 @@ def screen(status: Mapping[str, Any]) -> str:
     if workers.get("count"):
         busy = workers.get("busy_fraction")
         lines.append(f"workers      {workers['count']}" + (f", busy {busy:.0%} of the time" if busy else ""))
+    if blocks := status.get("blocks"):
+        lines.append("blocks       " + ", ".join(f"{count} {what}" for what, count in blocks.items()))
     model = status.get("model") or {}
     if model.get("version"):
         lines.append(f"model        v{model['version']:04d}: {scores(model.get('held_out') or {})}")
@@ -110,6 +113,14 @@ def example(run: RunFolder) -> str:
         value = min(f["choices"], key=lambda choice: abs(choice - middle)) if f["choices"] else middle
         points.append("-p " + shlex.quote(f"{f['name']}={value:.6g} {f['unit']}".strip()))
     return " ".join(points)
+
+
+def waiting(status: Mapping[str, Any]) -> str | None:
+    """What a run waits for that has asked a batch system for blocks and has none yet; ``None`` if it has."""
+    blocks = status.get("blocks") or {}
+    if not blocks.get("waiting") or blocks.get("running"):
+        return None
+    return f"waiting for the batch system to start {words.counted(blocks['waiting'], 'block')}"
 
 
 def counted(counts: Mapping[str, Any]) -> str:
