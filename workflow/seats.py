@@ -35,11 +35,10 @@ GRACE = 10.0
 """Seconds that the launcher gets for ending its ranks."""
 
 _STEP_OPTIONS = re.compile(
-    r"SLURM_(CPUS?_|DISTRIBUTION|EXACT|EXCLUSIVE|GPUS?_?|GRES|HINT|HOSTFILE|JOB_NUM_NODES|MEM_|NNODES|NPROCS|NTASKS|"
-    r"STEP|TASKS_PER|THREADS_PER|TRES|WHOLE)|SRUN_"
+    r"SLURM_(CPUS_PER|CPU_BIND|DISTRIBUTION|EXACT|EXCLUSIVE|GPUS|GRES|HINT|HOSTFILE|MEM_|NTASKS_PER|STEP|"
+    r"THREADS_PER|TRES|WHOLE)|SRUN_"
 )
 """What srun would take for options of the new step, and says of the block or of the worker's own step."""
-
 
 # The block ------------------------------------------------------------------------------------------
 
@@ -114,6 +113,7 @@ def with_mpiexec(on: Nodes) -> tuple[list[str], dict[str, str]]:
         option = "--host" if "Open" in said else "-hosts"
         command += [option, ",".join(f"{node}:{ranks}" for node, ranks in on.items())]
     command += ["-n", str(sum(on.values()))]
+    # They start their helpers with srun, in a Slurm job.
     return command, _without_step() | {"SLURM_OVERLAP": "1", "SLURM_CPU_BIND": "none"}
 
 
