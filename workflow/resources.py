@@ -166,10 +166,30 @@ class _SlurmBlocks(Batch):
     constraint: str | None = Field(None, description="features that nodes must have")
 
 
+class ControllerJob(BaseModel):
+    """A job of one core for the controller itself: it waits most of its time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    partition: str | None = Field(None, description="partition; by default that of the simulations")
+    account: str | None = Field(None, description="account that is charged; likewise")
+    qos: str | None = Field(None, description="quality of service; likewise, in the same partition")
+    time: Duration | None = Field(
+        None,
+        description="walltime of each of its jobs, which follow one another until the run is finished; by "
+        "default a day, or the most that the partition allows",
+    )
+    mem: str | None = Field(None, description='memory, such as "4G"; by default what the site gives a core')
+    extra: tuple[str, ...] = Field((), description="further directives, as they stand in a batch script")
+
+
 class Slurm(_SlurmBlocks):
     """Blocks on a machine that is run by Slurm; keys have the names that `sbatch` gives them."""
 
     kind: Literal["slurm"] = "slurm"
+    controller: ControllerJob = Field(
+        ControllerJob(), description="job of the controller itself, for `mlaround run --submit`"
+    )
     train: _part_of(_SlurmBlocks, "SlurmTraining") | None = Field(None, description=TRAIN)  # type: ignore[valid-type]
 
     def training(self) -> Batch | None:  # noqa: D102

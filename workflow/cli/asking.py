@@ -39,8 +39,8 @@ def run_and_numbers(words: Sequence[str], what: str, prefix: str = "") -> tuple[
     return find_run(folder), numbers
 
 
-def act(folder: RunFolder, verb: str, arguments: Mapping[str, Any], *, yes: bool = True) -> None:
-    """Say what it means, ask where work is lost and somebody is there to answer, and do it.
+def act(folder: RunFolder, verb: str, arguments: Mapping[str, Any], *, yes: bool = True) -> bool:
+    """Say what it means, ask where work is lost and somebody is there to answer, and do it; whether it was.
 
     Raises:
         RequestError: no such arguments.
@@ -57,7 +57,7 @@ def act(folder: RunFolder, verb: str, arguments: Mapping[str, Any], *, yes: bool
     click.echo(what.words)
     if what.loses and not yes and sys.stdin.isatty() and not click.confirm("Do it?"):
         click.echo("left as it is", err=True)
-        return
+        return False
     request = ask(run, verb, arguments, "command line")
     alive = folder.controller_alive() is not None
     answer = outcome(run, request, ANSWER if alive else 0.0)
@@ -70,3 +70,4 @@ def act(folder: RunFolder, verb: str, arguments: Mapping[str, Any], *, yes: bool
     else:
         status = f"mlaround resume {quoted(folder.path)}"
     click.echo(typed(f"next: {status}"), err=True)
+    return True

@@ -17,6 +17,8 @@ from workflow.cli.arguments import (
 )
 from workflow.cli.failures import USAGE, Failure
 from workflow.cli.heed import heed
+from workflow.cli.submitting import refuse_unless_possible, submit_option
+from workflow.cli.submitting import submit as hand_in
 from workflow.cli.typed import quoted, shown
 from workflow.folder import RunFolder, new_run
 
@@ -31,12 +33,18 @@ from workflow.folder import RunFolder, new_run
     help="The run folder; by default runs/NAME-YYYYMMDD-HHMMSS.",
 )
 @dashboard_option
+@submit_option
 @profile_option
 @set_option
 def command(
-    file: Path, folder: Path | None, dashboard: bool, profile: str | None, overrides: tuple[str, ...]
+    file: Path,
+    folder: Path | None,
+    dashboard: bool,
+    submit: bool,
+    profile: str | None,
+    overrides: tuple[str, ...],
 ) -> None:
-    """Run a campaign to its end, in the foreground.
+    """Run a campaign to its end, in the foreground or, with --submit, in jobs of the batch system.
 
     Ctrl-C stops it once what runs is done, a second Ctrl-C at once; `mlaround resume` goes on.
     """
@@ -44,12 +52,18 @@ def command(
     run = RunFolder(folder or new_run(campaign.name))
     if run.exists():
         raise Failure(f"{shown(run.path)} holds a run already", USAGE, f"mlaround resume {quoted(run.path)}")
-    heed(campaign, run.path, f"mlaround plan {quoted(file)}, which shows what would be submitted")
+    plan = f"mlaround plan {quoted(file)}, which shows what would be submitted"
+    text, source = file.read_text(encoding="utf-8-sig"), source_of(file)
+    from workflow.engine import create_run, run_campaign
+
+    if submit:
+        refuse_unless_possible(campaign, run, dashboard=dashboard, next_command=plan)
+        hand_in(campaign, create_run(campaign, run.path, text=text, source=source))
+        return
+    heed(campaign, run.path, plan)
     from workflow.cli.controller import control
-    from workflow.engine import run_campaign
 
     click.echo(f"run folder {shown(run.path)}", err=True)
-    text, source = file.read_text(encoding="utf-8-sig"), source_of(file)
     control(
         run,
         lambda on_update: run_campaign(campaign, run.path, text=text, source=source, on_update=on_update),

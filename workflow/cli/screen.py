@@ -53,6 +53,9 @@ def screen(status: Mapping[str, Any]) -> str:
     if speedup.get("value") is not None:
         factor, lookups = times(speedup["value"]), speedup["n_lookup"]
         lines.append(f"speedup      {factor} over {lookups:,.0f} answers, training paid for")
+    if waiting := status.get("controller_job"):
+        how = f"is {waiting['state']}, and goes on with the run" if waiting["state"] else "is gone"
+        lines.append(f"controller   job {waiting['job']} {how}")
     if kept := status.get("requests"):
         what = "1 request is" if kept == 1 else f"{kept} requests are"
         lines.append(f"asked        {what} kept until `{typed('mlaround resume')}`")

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from workflow.chain import Chain, queued
 from workflow.cli.arguments import find_run, json_option, run_argument
 from workflow.cli.console import print_json
 from workflow.cli.screen import next_commands, screen
@@ -44,6 +45,9 @@ def current(run: RunFolder) -> dict[str, Any]:
     status = {"schema": "mlaround.status/1", "run": run.name, **last_status(run)}
     if status["state"] not in HELD and (kept := len(run.requests())):
         status["requests"] = kept
+    chain = Chain(run)
+    if (job := chain.job) is not None and run.controller_alive() is None:
+        status["controller_job"] = {"job": job, "state": queued(job)}
     if status["state"] == "interrupted":
         status["hint"] = f"mlaround resume {shlex.quote(str(run.path))}"
     return status

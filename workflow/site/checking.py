@@ -14,12 +14,15 @@ from pydantic import BaseModel
 
 from workflow.resources import Batch, Kubernetes, Slurm
 from workflow.site import pbs, slurm
+from workflow.site.controller_job import controller_job
 from workflow.site.file_systems import of_one_machine
 from workflow.site.problem import Problem, ask
 from workflow.site.slurm import Job
 
 
-def check(resources: BaseModel, folder: Path | None = None, *, thorough: bool = True) -> list[Problem]:
+def check(
+    resources: BaseModel, folder: Path | None = None, *, thorough: bool = True, submit: bool = False
+) -> list[Problem]:
     """Problems of a campaign's resources on this machine; what cannot run comes first.
 
     Nothing is submitted. Resources of this machine have no problems that could be found here.
@@ -28,6 +31,7 @@ def check(resources: BaseModel, folder: Path | None = None, *, thorough: bool = 
         resources: the campaign's.
         folder: of the run, which all nodes have to see; it need not exist.
         thorough: also ask what may take seconds (Slurm's accounts).
+        submit: whether the controller is to be a job, too.
     """
     if not isinstance(resources, Batch):
         return []
@@ -35,6 +39,8 @@ def check(resources: BaseModel, folder: Path | None = None, *, thorough: bool = 
         return _kubernetes()
     jobs = jobs_of(resources)
     if isinstance(resources, Slurm):
+        if submit:
+            jobs.append(controller_job(resources))
         found = slurm.check_jobs(jobs, thorough=thorough)
     else:
         found = pbs.check_jobs(jobs)

@@ -95,11 +95,8 @@ def _limits(job: Job, partition: Partition, site: SlurmSite) -> Iterator[Problem
         limits.append((site.qos.get(job.qos), f"the quality of service `{job.qos}`"))
     for longest, whose in limits:
         if longest is not None and job.time > longest:
-            yield Problem(
-                job.keys("time"),
-                f"a job of {whose} may run for {duration(longest)}, and this one asks for {duration(job.time)}",
-                f"set it to {clock(longest)} or less",
-            )
+            words = f"a job of {whose} may run for {duration(longest)}, and it asks for {duration(job.time)}"
+            yield Problem(job.keys("time"), words, f"set it to {clock(longest)} or less")
     most = min(partition.most or 10**9, sum(n.count for n in site.nodes if n.partition == partition.name))
     if job.nodes > most:
         words = f"a job may have {counted(most, 'node')} of {where}, and this one asks for {job.nodes}"
