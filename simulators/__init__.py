@@ -13,6 +13,7 @@ from simulators.contract import (
     ReplicaError,
     Simulator,
     SimulatorError,
+    StoppedEarlyError,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "ReplicaError",
     "Simulator",
     "SimulatorError",
+    "StoppedEarlyError",
 ]

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt, model_validator
 from simulators.batch.keeping import Keeper
 from simulators.batch.replica_files import Arrays
 from simulators.batch.simulator import BatchSimulator
-from simulators.contract import Frame, Keep, Observations, Progress
+from simulators.contract import Frame, Keep, Observations, Progress, StoppedEarlyError
 from simulators.contract.simulator import Array, Seeds
 
 Answer = TypeVar("Answer")
@@ -118,5 +118,13 @@ class TeamKeeper(Keeper):
             self._keeper.close()
 
     def _told(self, ask: Callable[[Keeper], Answer]) -> Answer:
-        answer: Answer = self._team.bcast(ask(self._keeper) if self._keeper is not None else None)
+        found: Answer | StoppedEarlyError | None = None
+        if self._keeper is not None:
+            try:
+                found = ask(self._keeper)
+            except StoppedEarlyError as error:
+                found = error
+        answer: Answer | StoppedEarlyError = self._team.bcast(found)
+        if isinstance(answer, StoppedEarlyError):
+            raise answer
         return answer

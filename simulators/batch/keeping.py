@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from simulators.batch.ownership import checkpoints, identity_of
 from simulators.batch.replica_files import Arrays, Files, write_checkpoint
 from simulators.batch.trajectories import Particles, cut_frames, gsd_hoomd, new_trajectory, to_gsd
-from simulators.contract import Frame, Keep
+from simulators.contract import Frame, Keep, StoppedEarlyError
 
 
 def open_keeper(
@@ -60,11 +60,16 @@ class Keeper:
     What is given when it is not due is left out, and after `resume` nothing is due that the files have
     already; hence a simulator may call `visit` first thing, and then at every `next_stop`. The last step of
     all is a checkpoint too, so that a finished replica of an unfinished batch costs nothing again.
+
+    Where `Keep.ending` says that the batch is to stop, a checkpoint is due at every visit, and `next_stop`
+    raises once there is one. Replicas side by side are all visited between two calls of it.
     """
 
     def __init__(self, keep: Keep | None, index: int, steps: int, particles: Particles) -> None:
         self._every: dict[str, int | None] = {"frames": None, "series": None, "checkpoint": None}
         self._steps, self._particles = steps, particles
+        self._ending: Callable[[], bool] | None = None
+        self._warned = self._left = False
         self._kept = -1
         self._frames = self._rows = 0
         self._resumed: tuple[int, Arrays] | None = None
@@ -81,6 +86,7 @@ class Keeper:
         if keep.frames is not None:
             gsd_hoomd()
         if keep.checkpoint is not None:
+            self._ending = keep.ending
             self._go_on(keep, index)
 
     def _go_on(self, keep: Keep, index: int) -> None:
@@ -122,11 +128,27 @@ class Keeper:
 
     def wants_checkpoint(self, step: int) -> bool:
         """Whether a checkpoint is due at this step: never before the first one."""
-        last = self._every["checkpoint"] is not None and step == self._steps > self._kept
-        return step > 0 and (last or self._due("checkpoint", step))
+        if step == 0 or step <= self._kept or self._every["checkpoint"] is None:
+            return False
+        return step == self._steps or self._due("checkpoint", step) or self._is_ending()
+
+    def wants(self, step: int) -> bool:
+        """Whether anything is due at this step."""
+        return self.wants_frame(step) or self.wants_row(step) or self.wants_checkpoint(step)
+
+    def _is_ending(self) -> bool:
+        return self._ending is not None and self._ending()
 
     def next_stop(self, step: int) -> int:
-        """The next step after this one at which anything is due, or the last step of all."""
+        """The next step after this one at which anything is due, or the last step of all.
+
+        Raises:
+            StoppedEarlyError: the batch is to stop, and its replicas have their checkpoints.
+        """
+        if self._left:
+            raise StoppedEarlyError(f"told to stop; checkpoints were written, this one's at step {step}")
+        # Of replicas side by side some may have been visited before it was time: all are visited once more.
+        self._warned = self._warned or self._is_ending()
         due = [(step // every + 1) * every for every in self._every.values() if every is not None]
         return min([*due, self._steps])
 
@@ -186,6 +208,7 @@ class Keeper:
         self._flush()
         about = {"identity": self._identity, "step": step, "frames": self._frames, "rows": self._rows}
         write_checkpoint(self._files, about, arrays)
+        self._left = self._warned
 
     def _flush(self) -> None:
         if self._trajectory is not None:

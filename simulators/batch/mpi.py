@@ -30,7 +30,14 @@ from simulators.batch.decomposed import DecomposedSimulator
 from simulators.batch.ownership import IdentifiedKeep
 from simulators.batch.process import run_command
 from simulators.batch.simulator import BatchSimulator
-from simulators.contract import InvalidInputError, Keep, Observations, Progress, SimulatorError
+from simulators.contract import (
+    InvalidInputError,
+    Keep,
+    Observations,
+    Progress,
+    SimulatorError,
+    StoppedEarlyError,
+)
 from simulators.contract.simulator import Array, Seeds
 
 REQUEST, RESULT, PROGRESS = "request.pickle", "result.pickle", "progress"
@@ -213,8 +220,9 @@ def share(
                 finished.append((indices, done))
                 queue.add(len(indices))
     except Exception as problem:
-        if size > 1 and not isinstance(problem, InvalidInputError):
-            # Its team waits for it, and only the end of all ranks ends that. What a check refuses, all do.
+        if size > 1 and not isinstance(problem, (InvalidInputError, StoppedEarlyError)):
+            # Its team waits for it, and only the end of all ranks ends that. What a check refuses, all do,
+            # and all stop where one is told to.
             raise RuntimeError(f"rank {world.rank} went down") from problem
         error = problem if isinstance(problem, SimulatorError) else _unexpected(problem, world.rank)
         queue.close()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from simulators.contract import Observations, Progress, SimulatorError
+from simulators.contract import Observations, Progress, SimulatorError, StoppedEarlyError
 
 Simulate = Callable[[list[int], Progress], None]
 """Simulate the replicas of these indices together, telling the fraction that is done."""
@@ -31,9 +31,13 @@ def over_threads(
         threads: how many groups may run at a time.
         progress: told the fraction of the batch that is done.
         together: replicas to a group, neighbours in the batch, which share the cost of their group.
+
+    Raises:
+        StoppedEarlyError: the groups that ran stopped, and the others did not begin.
     """
     n = len(observations.wall_seconds)
-    done, lock, stopping = np.zeros(n), threading.Lock(), threading.Event()
+    done, lock = np.zeros(n), threading.Lock()
+    stopping, leaving = threading.Event(), threading.Event()
 
     def one_group(indices: list[int]) -> None:
         def report(fraction: float) -> None:
@@ -44,8 +48,14 @@ def over_threads(
                 if progress is not None:
                     progress(float(done.mean()))
 
+        if leaving.is_set():
+            raise StoppedEarlyError("told to stop before it began")
         wall, cpu = time.perf_counter(), time.thread_time()
-        simulate(indices, report)
+        try:
+            simulate(indices, report)
+        except StoppedEarlyError:
+            leaving.set()
+            raise
         report(1.0)
         observations.wall_seconds[indices] = (time.perf_counter() - wall) / len(indices)
         observations.cpu_seconds[indices] = (time.thread_time() - cpu) / len(indices)
@@ -54,6 +64,8 @@ def over_threads(
     with ThreadPoolExecutor(threads) as pool:
         try:
             list(pool.map(one_group, groups))
+        except StoppedEarlyError:  # the others that run are told too, and write their checkpoints first
+            raise
         except BaseException:  # Ctrl-C, or a fault in one group: the others end at their next report
             stopping.set()
             raise

@@ -1,6 +1,6 @@
 """What every simulator promises: its declared inputs and outputs, and batches of replicas."""
 
-from simulators.contract.errors import InvalidInputError, ReplicaError, SimulatorError
+from simulators.contract.errors import InvalidInputError, ReplicaError, SimulatorError, StoppedEarlyError
 from simulators.contract.keep import Keep
 from simulators.contract.observations import Failure, Frame, Observations
 from simulators.contract.quantities import Coordinate, Output, Parameter
@@ -19,4 +19,5 @@ __all__ = [
     "ReplicaError",
     "Simulator",
     "SimulatorError",
+    "StoppedEarlyError",
 ]

@@ -2,7 +2,8 @@
 
 SimulatorError
 ├── InvalidInputError   an input or a setting that cannot be simulated; raised before anything runs
-└── ReplicaError        one replica went wrong while it ran; never leaves the batch, it becomes a Failure
+├── ReplicaError        one replica went wrong while it ran; never leaves the batch, it becomes a Failure
+└── StoppedEarlyError   the batch stopped where `Keep.ending` told it to, and can be gone on with
 """
 
 
@@ -30,3 +31,7 @@ class InvalidInputError(SimulatorError):
 
 class ReplicaError(SimulatorError):
     """One replica went wrong while it ran: the step, the value seen and what to change."""
+
+
+class StoppedEarlyError(SimulatorError):
+    """A batch stopped before its end, since `Keep.ending` said so; what it has done is in its checkpoints."""

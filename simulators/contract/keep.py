@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,9 @@ class Keep:
         series: steps between two rows of the thermodynamic series (CSV); ``None`` for none.
         checkpoint: steps between two checkpoints; ``None`` for none.
         starts: index in the batch -> the state that this replica starts from, in place of the usual one.
+        ending: whether the place where the batch runs is about to be taken away; once it is, it stays so.
+            A batch that keeps checkpoints then writes one of each replica that runs and raises
+            `StoppedEarlyError`. Ranks of MPI ask a copy of it.
     """
 
     folder: Path
@@ -32,3 +36,4 @@ class Keep:
     series: int | None = None
     checkpoint: int | None = None
     starts: dict[int, Frame] = field(default_factory=dict)
+    ending: Callable[[], bool] | None = None

@@ -68,7 +68,7 @@ class FluidReplicas:
             self._count(new)
             self.motion.remember()
             before = self.step.copy()
-            stop = min(self._next_stop(step) for step in set(before[running].tolist()))
+            stop = min(self._next_stop(k, step) for step, k in self._one_each(running).items())
             stretches.run(int(before[running].min()), self._plan_steps, stop, self._advance)
             code, self.step = self._ended
             for k in running[code[running] != FINE].tolist():
@@ -83,10 +83,14 @@ class FluidReplicas:
     def _advance(self, last: int) -> None:
         self._ended = self.motion.run(last)
 
-    def _next_stop(self, step: int) -> int:
-        """The next step at which Python has something to do. The files of all replicas are due alike."""
+    def _one_each(self, indices: NDArray[np.int64]) -> dict[int, int]:
+        """The steps that these replicas are at, and one that is there. The files of all are due alike."""
+        return dict(zip(self.step[indices].tolist(), indices.tolist(), strict=True))
+
+    def _next_stop(self, k: int, step: int) -> int:
+        """The next step at which Python has something to do with a replica."""
         plan = self.replicas[0].plan
-        stop = min(self.keepers[0].next_stop(step), next_look(self.replicas[0].tally, step))
+        stop = min(self.keepers[k].next_stop(step), next_look(self.replicas[0].tally, step))
         return min(stop, plan.equilibration) if step < plan.equilibration else stop
 
     def _failure(self, k: int, code: int, good: int) -> Failure:
@@ -96,7 +100,7 @@ class FluidReplicas:
 
     def _visit(self, indices: NDArray[np.int64]) -> None:
         """Keep whatever is due of these replicas."""
-        due = {step for step in set(self.step[indices].tolist()) if self._keeps_at(step)}
+        due = {step for step, k in self._one_each(indices).items() if self.keepers[k].wants(step)}
         for k in indices.tolist() if due else ():
             keeper, step = self.keepers[k], int(self.step[k])
             if step not in due:
@@ -105,9 +109,6 @@ class FluidReplicas:
             if checkpoint or keeper.wants_frame(step) or keeper.wants_row(step):
                 self.fetch(k) if checkpoint else self.motion.fetch(k)
                 self.replicas[k].visit(keeper, step)
-
-    def _keeps_at(self, step: int) -> bool:
-        return step == 0 or self.keepers[0].next_stop(step - 1) == step
 
     def _rest(self, indices: NDArray[np.int64]) -> None:
         """Bring the centres of mass to rest where the heat bath goes."""

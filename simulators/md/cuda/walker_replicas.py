@@ -135,7 +135,7 @@ class EscapeOnCard:
             moved = np.flatnonzero(self.step < until).tolist()
             self.step[moved] = until
             self._card.step.copy_to_device(self.step)
-            due = any(_due(self.keepers[k], until) for k in moved)
+            due = any(self.keepers[k].wants(until) for k in moved)
             if due:
                 self.fetch()
                 for k in moved:
@@ -149,7 +149,3 @@ class EscapeOnCard:
             rows = getattr(self._card, name).copy_to_host()
             for replica, row in zip(self.replicas, rows, strict=True):
                 setattr(replica, name, row)
-
-
-def _due(keeper: Keeper, step: int) -> bool:
-    return keeper.wants_frame(step) or keeper.wants_row(step) or keeper.wants_checkpoint(step)
