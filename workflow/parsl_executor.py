@@ -231,7 +231,8 @@ def batch_script(resources: Batch, name: str) -> str:
         ValueError: Parsl lacks what the batch system needs.
     """
     if isinstance(resources, Kubernetes):
-        return f"# pod of {resources.image}\n{_beginning(resources, name)}\n{_worker_command(resources)}\n"
+        lines = [f"# pod of {resources.image}", _beginning(resources, name, None), _worker_command(resources)]
+        return "\n".join(lines) + "\n"
     with tempfile.TemporaryDirectory(prefix="mlaround-plan-") as folder:
         provider = _provider(resources, Path(folder), name)
         provider.script_dir = folder
@@ -259,9 +260,11 @@ def _worker_command(resources: Batch) -> str:
     return f"{python} -m {module} --max_workers_per_node={resources.workers_per_node} ..."
 
 
-def _beginning(resources: Batch, name: str) -> str:
-    """Shell lines before the workers of a block start."""
-    threads = " ".join(f"{name}={resources.cpus_per_task}" for name in _THREAD_VARIABLES)
+def _beginning(resources: Batch, name: str, folder: Path | None) -> str:
+    """Shell lines before the workers of a block start; ``folder`` is where ranks on all nodes find files."""
+    # Ranks have their own cores, and those of a worker that waits for them are among these.
+    each = 1 if resources.launcher else resources.cpus_per_task
+    threads = " ".join(f"{variable}={each}" for variable in _THREAD_VARIABLES)
     # `resources` are what the job was asked with; when it starts is known only there.
     lines = [
         f"export MLAROUND_BLOCK_ENDS=$(( $(date +%s) + {int(resources.time)} ))",
@@ -273,6 +276,9 @@ def _beginning(resources: Batch, name: str) -> str:
         python = shlex.quote(resources.python or sys.executable)
         lines.append(f"export MLAROUND_MPIEXEC={shlex.quote(f'{python} -m workflow.seats')}")
         lines.append(f"export MLAROUND_LAUNCHER={resources.launcher}")
+        if folder is not None:
+            ranks = shlex.quote(str(folder.resolve() / "ranks"))
+            lines += [f"mkdir -p {ranks}", f"export MLAROUND_SCRATCH={ranks}"]
     return "\n".join([*resources.setup.strip().splitlines(), *lines])
 
 
@@ -283,14 +289,14 @@ def _walltime(seconds: float) -> str:
 
 def _provider(resources: Batch, folder: Path, name: str) -> Any:
     if isinstance(resources, Slurm):
-        return _slurm(resources, name)
+        return _slurm(resources, name, folder)
     if isinstance(resources, Pbs):
-        return _pbs(resources, name)
+        return _pbs(resources, name, folder)
     assert isinstance(resources, Kubernetes)
-    return _kubernetes(resources, name)
+    return _kubernetes(resources, name, folder)
 
 
-def _slurm(resources: Slurm, name: str) -> Any:
+def _slurm(resources: Slurm, name: str, folder: Path) -> Any:
     from parsl.launchers import SimpleLauncher
     from parsl.providers import SlurmProvider
     from parsl.utils import execute_wait
@@ -332,14 +338,14 @@ def _slurm(resources: Slurm, name: str) -> Any:
         max_blocks=resources.blocks,
         walltime=_walltime(resources.time),
         scheduler_options="\n".join(more),
-        worker_init=_beginning(resources, name),
+        worker_init=_beginning(resources, name, folder),
         cmd_timeout=60,
         exclusive=False,
         launcher=OnEveryNode() if every_node else SimpleLauncher(),
     )
 
 
-def _pbs(resources: Pbs, name: str) -> Any:
+def _pbs(resources: Pbs, name: str, folder: Path) -> Any:
     from parsl.launchers import MpiExecLauncher, SimpleLauncher
     from parsl.providers import PBSProProvider
 
@@ -356,7 +362,7 @@ def _pbs(resources: Pbs, name: str) -> Any:
             line if line.startswith("#PBS") else f"#PBS {line}" for line in resources.extra
         ),
         select_options=":".join(select),
-        worker_init=_beginning(resources, name),
+        worker_init=_beginning(resources, name, folder),
         nodes_per_block=resources.nodes,
         cpus_per_node=resources.cores_per_node,
         init_blocks=0,
@@ -368,7 +374,7 @@ def _pbs(resources: Pbs, name: str) -> Any:
     )
 
 
-def _kubernetes(resources: Kubernetes, name: str) -> Any:
+def _kubernetes(resources: Kubernetes, name: str, folder: Path) -> Any:
     from parsl.errors import OptionalModuleMissing
     from parsl.providers import KubernetesProvider
 
@@ -386,7 +392,7 @@ def _kubernetes(resources: Kubernetes, name: str) -> Any:
             max_mem=resources.mem or "4Gi",
             extra_requests=requests,
             extra_limits=requests,
-            worker_init=_beginning(resources, name),
+            worker_init=_beginning(resources, name, folder),
             persistent_volumes=list(resources.volumes.items()),
         )
     except OptionalModuleMissing:

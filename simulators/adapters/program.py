@@ -22,7 +22,7 @@ from simulators.adapters.estimates import of_sign
 from simulators.adapters.located import existing, locate, text_of
 from simulators.adapters.reading import STDOUT, ReadOutput, read_result
 from simulators.adapters.template import TemplateError, Value, fields, fill
-from simulators.batch.mpi import launcher
+from simulators.batch.mpi import launcher, scratch
 from simulators.batch.process import LIMIT, Completed, run_command
 from simulators.batch.simulator import BACKEND
 from simulators.batch.threads import over_threads
@@ -233,12 +233,13 @@ class ProgramSimulator(DeclaredSimulator):
         """Simulate a batch, as many replicas at a time as have cores."""
         observations, rows = self.nothing_yet(inputs), self.rows(inputs)
         cpu = np.zeros(len(rows))
-        if self.scratch is not None:
-            Path(self.scratch).mkdir(parents=True, exist_ok=True)
+        place = self.scratch or (scratch() if self.ranks > 1 else None)
+        if place is not None:
+            Path(place).mkdir(parents=True, exist_ok=True)
 
         def simulate(run: Runner, indices: list[int], report: Progress) -> None:
             (index,) = indices
-            folder = Path(tempfile.mkdtemp(prefix=f"{self.kind}-{seeds[index]}-", dir=self.scratch))
+            folder = Path(tempfile.mkdtemp(prefix=f"{self.kind}-{seeds[index]}-", dir=place))
             failure = None
             try:
                 values = self.values(rows[index], int(seeds[index]), folder)

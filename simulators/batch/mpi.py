@@ -116,6 +116,11 @@ def launcher() -> list[str]:
     raise SimulatorError(_MISSING.format(what="the command mpiexec"))
 
 
+def scratch() -> str | None:
+    """A folder that ranks find wherever they are: MLAROUND_SCRATCH; ``None`` for this machine's usual one."""
+    return os.environ.get("MLAROUND_SCRATCH")
+
+
 def _launch(
     simulator: BatchSimulator,
     inputs: Array,
@@ -127,7 +132,7 @@ def _launch(
     if keep is not None:
         keep = replace(keep, folder=keep.folder.resolve())
     rank = [sys.executable, "-m", "mpi4py", "-m", "simulators.batch.rank"]
-    with tempfile.TemporaryDirectory(prefix="mlaround-mpi-") as name:
+    with tempfile.TemporaryDirectory(prefix="mlaround-mpi-", dir=scratch()) as name:
         folder = Path(name)
         try:
             request = pickle.dumps((simulator, inputs, seeds, threads, keep))
