@@ -18,13 +18,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators import Failure, InvalidInputError, Keep, Observations, Simulator
+from simulators import Failure, InvalidInputError, Keep, Observations, Simulator, StoppedEarlyError
 from workflow.folder import RunFolder, process_start
 from workflow.plugins import by_path, find
-from workflow.pool import WithdrawnError, computing
+from workflow.pool import BlockEndingError, WithdrawnError, computing
 from workflow.results import summary, write_result
 from workflow.seeds import replica_seeds
-from workflow.worker import Request, add_to_path, cpu_seconds, in_process_of_its_own, settle
+from workflow.worker import (
+    Request,
+    add_to_path,
+    block_is_ending,
+    cpu_seconds,
+    in_process_of_its_own,
+    limited,
+    settle,
+)
 
 Array = NDArray[np.float64]
 
@@ -37,19 +45,21 @@ def simulate(request: Request) -> dict[str, Any]:
 
     Args:
         request: ``run`` (folder), ``search`` (where the user's plug-ins lie, or null), ``task``,
-            ``first``, ``inputs`` (rows of the space's inputs) and ``seed`` (of the campaign).
+            ``first``, ``inputs`` (rows of the space's inputs) and ``seed`` (of the campaign); perhaps
+            ``limit`` (seconds that the batch may take before its worker is ended).
 
     Returns:
         the fields of the event `task_done`.
 
     Raises:
         WithdrawnError: the task was withdrawn before it began.
+        BlockEndingError: it stopped itself; what its replicas have done is in their checkpoints.
         Exception: only for what is wrong with the place it runs in (no such plug-in, disk full).
             What goes wrong inside the simulator is a failure of its replicas.
     """
     settle()
     folder = RunFolder(request["run"])
-    with _marking(folder, request["task"]) as begin:
+    with _marking(folder, request["task"], request.get("limit")) as begin:
         return _simulate(request, folder, begin)
 
 
@@ -70,8 +80,10 @@ def _simulate(request: Request, folder: RunFolder, begin: Callable[[str], None])
                 frames=settings.get("frames"),
                 series=settings.get("series"),
                 checkpoint=settings.get("checkpoint"),
+                ending=block_is_ending(),
             )
-        observations = _observe(simulator, names, inputs, seeds, keep)
+        with limited(request.get("limit")):
+            observations = _observe(simulator, names, inputs, seeds, keep)
         observations.failures = {k: _shortened(f) for k, f in observations.failures.items()}
         attributes = {"task": request["task"], "worker": worker, "started": started}
         # A worker among threads sees nothing of the threads and processes that the replicas ran in.
@@ -119,7 +131,7 @@ def _shortened(failure: Failure) -> Failure:
 
 
 @contextmanager
-def _marking(folder: RunFolder, task: int) -> Iterator[Callable[[str], None]]:
+def _marking(folder: RunFolder, task: int, limit: float | None) -> Iterator[Callable[[str], None]]:
     """Show while a task runs that it does, and where; what it gives is to be called when it begins.
 
     A marker that cannot be written is no reason to fail: it is for people to look at, and to end the task.
@@ -135,6 +147,7 @@ def _marking(folder: RunFolder, task: int) -> Iterator[Callable[[str], None]]:
             "started": round(time.time(), 6),
             "process_started": _own_start(),
             "killable": in_process_of_its_own(),
+            "limit": limit,
         }
         with suppress(OSError):
             path.write_text(json.dumps(about), encoding="utf-8")
@@ -157,7 +170,11 @@ def _own_start() -> float | None:
 def _observe(
     simulator: Simulator, names: tuple[str, ...], inputs: Array, seeds: NDArray[np.uint64], keep: Keep | None
 ) -> Observations:
-    """Run the batch, leaving out rows that the simulator refuses; a batch that raises fails whole."""
+    """Run the batch, leaving out rows that the simulator refuses; a batch that raises fails whole.
+
+    Raises:
+        BlockEndingError: the batch was told to stop, and did.
+    """
     rows, kept = [], []
     refused: dict[int, Failure] = {}
     for k, row in enumerate(inputs.tolist()):
@@ -177,6 +194,8 @@ def _observe(
         found = simulator.run(np.array(rows), seeds[kept], threads=1, **wanted)
         _check(simulator, found, len(kept))
     except (Exception, SystemExit) as error:  # a simulator that exits must not take its worker along
+        if isinstance(error, StoppedEarlyError) and keep is not None and keep.ending is not None:
+            raise BlockEndingError(str(error)) from None
         message = f"{type(error).__name__}: {error}"
         failures = {k: Failure(f"raised {type(error).__name__}", message) for k in kept}
         return _nothing(n, refused | failures)
