@@ -13,15 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from workflow import preflight
 from workflow.batching import Array, BatchSizer
 from workflow.binding import bind
 from workflow.campaign import Campaign
 from workflow.events import EventWriter, cut_torn_tail
 from workflow.folder import RunFolder, write_atomically
-from workflow.losses import PARTS, Losses, Verdict
+from workflow.losses import Losses
 from workflow.planner import Planner
 from workflow.pool import LostError, Pool, PoolFailedError, WithdrawnError, WorkerLostError
 from workflow.pools import start_pool
@@ -32,6 +30,7 @@ from workflow.recovery import adopted, mend
 from workflow.requests.acting import Actions
 from workflow.resources import Batch
 from workflow.snapshots import Snapshots
+from workflow.splitting import split
 from workflow.status import status
 from workflow.stopping import Ending, goal_reached, natural_end, on_request, on_signal, out_of_time, signals
 from workflow.table import write_table
@@ -397,7 +396,7 @@ class Controller:
             return
         verdict = self.losses.judge(task, int(self.record.task_count[task]), error, overran)
         if verdict.what == "split":
-            self._split(task, verdict)
+            self.backlog.extend(split(self.record, task, verdict.message, self.note))
         elif verdict.what == "give up":
             self.note("task_failed", task=task, reason=verdict.reason, message=verdict.message)
         else:
@@ -409,25 +408,6 @@ class Controller:
         """Seconds after which a task was ended because its time was over; ``None`` if it was not."""
         marker = self.folder.read_marker(task)
         return marker["limit"] if marker is not None and timed_out(marker, time.time()) else None
-
-    def _split(self, task: int, verdict: Verdict) -> None:
-        """Run a task's simulations again in several tasks, so that the one to blame is found."""
-        record = self.record
-        first, count = int(record.task_first[task]), int(record.task_count[task])
-        own = first + np.flatnonzero(record.task[first : first + count] == task)
-        for part in np.array_split(own, min(len(own), PARTS)):
-            start, end = int(part[0]), int(part[-1]) + 1
-            self.backlog.append(record.tasks)
-            self.note(
-                "task_proposed",
-                task=record.tasks,
-                first=start,
-                inputs=record.inputs[start:end].tolist(),
-                held_out=record.held_out[start:end].astype(int).tolist(),
-                model=int(record.task_model[task]) or None,
-                again=True,
-            )
-        self.note("task_failed", task=task, reason="split", message=verdict.message)
 
     # Places.
 

@@ -15,9 +15,6 @@ FREE = 20
 ALONE = 2
 """How often a worker may die under a single simulation before that is taken for the simulation's doing."""
 
-PARTS = 8
-"""Into how many tasks one is split at most: the simulation to blame is found among 512 in three rounds."""
-
 
 @dataclass(frozen=True)
 class Verdict:

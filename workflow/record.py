@@ -35,6 +35,7 @@ class Record(RecordState):
             try:
                 record.take(kept.arrays, kept.plain)
                 tail.position, tail.seq = kept.position, record.events - 1
+                record.kept_events = record.events
             except (ArithmeticError, LookupError, TypeError, ValueError):
                 record = cls()  # the log has all of it
         for event in tail.read():

@@ -67,11 +67,13 @@ class RecordState(RecordTables):
         worker_names: of all that ran a task.
         duplicated: replicas that were proposed or done twice.
         events: number of events.
+        kept_events: how many of them were not read from the log, but known from what is kept beside it.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.events = 0
+        self.kept_events = 0
         self.tasks = 0
         self.replicas = 0
         self.models: list[Event] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,28 +12,34 @@ import numpy as np
 from workflow.events import EventWriter
 from workflow.folder import RunFolder
 from workflow.record import Record
-from workflow.results import ResultFileError, task_summary
+from workflow.results import ResultFileError, is_whole, task_summary
+from workflow.splitting import split
 
 
 def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
     """Bring the record and the files of a run into agreement.
 
-    Result files whose event was never written are adopted; tasks whose file is gone are to run again;
-    files and models that were left half-made are removed.
+    Result files whose event was never written are adopted; tasks whose file is gone or cut are to run
+    again; files and models that were left half-made are removed; a task half split is split to the end.
     """
+
+    def note(event: str, **fields: Any) -> None:
+        record.apply(log.append(event, **fields))
+
     folder.tidy_running()
     present = _tidy_results(folder)
     for task in record.unfinished_tasks().tolist():
         if task in present and (fields := adopted(folder, record, task)) is not None:
-            record.apply(log.append("task_done", **fields))
+            note("task_done", **fields)
+    for task in record.half_split:
+        split(record, task, "its split was interrupted", note)
     # A task that is done must have a file, unless all that it did was done again.
-    current = set(np.unique(record.task).tolist())
-    for task in np.flatnonzero(record.task_finished & ~record.task_given_up).tolist():
-        if task not in present and task in current:
+    current = np.zeros(record.tasks, dtype=bool)
+    current[record.task] = True
+    for task in np.flatnonzero(record.task_finished & ~record.task_given_up & current).tolist():
+        if task not in present or not is_whole(folder.result(task)):
             attempt = int(record.task_attempts[task]) + 1
-            record.apply(
-                log.append("task_retried", task=task, attempt=attempt, reason="its result file is missing")
-            )
+            note("task_retried", task=task, attempt=attempt, reason="its result file is missing")
     # One that was given up, killed say, may have gone on to its end all the same: it counts for nothing.
     for task in np.flatnonzero(record.task_given_up).tolist():
         if task in present:
@@ -42,6 +50,8 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
 def adopted(folder: RunFolder, record: Record, task: int) -> dict[str, Any] | None:
     """The fields of `task_done` of a task whose result file is in place; a file that is not is removed."""
     path = folder.result(task)
+    for half in path.parent.glob(f".{path.stem}.*.partial"):  # its worker is gone
+        half.unlink(missing_ok=True)
     if not path.exists():
         return None
     try:
@@ -56,11 +66,12 @@ def adopted(folder: RunFolder, record: Record, task: int) -> dict[str, Any] | No
 def _tidy_results(folder: RunFolder) -> set[int]:
     """Remove what workers left half-written; the tasks that have a result file."""
     present = set()
-    for path in folder.results.glob("*/*"):
-        if path.name.endswith(".partial"):
-            path.unlink(missing_ok=True)
-        elif path.name.startswith("task-") and path.suffix == ".h5":
-            present.add(int(path.stem.removeprefix("task-")))
+    for thousand in filter(os.DirEntry.is_dir, os.scandir(folder.results)):
+        for entry in os.scandir(thousand):
+            if entry.name.endswith(".partial"):
+                Path(entry).unlink(missing_ok=True)
+            elif entry.name.startswith("task-") and entry.name.endswith(".h5"):
+                present.add(int(entry.name[5:-3]))
     return present
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from surrogates import Model, Signature
     from workflow.campaign import Campaign
+    from workflow.example_store import ExampleStore
     from workflow.figures import HeldOut
     from workflow.plots import Plots
     from workflow.space import Space
@@ -70,9 +71,9 @@ class Run:
     def __init__(self, folder: RunFolder, process: subprocess.Popen[bytes] | None = None) -> None:
         self.folder = folder
         self._process = process
-        self._tail = EventTail(folder.events)
-        self._record = Record()
+        self._followed: tuple[Record, EventTail] | None = None
         self._held: tuple[tuple[int, int], HeldOut] | None = None
+        self._examples: ExampleStore | None = None
         self._campaign: tuple[tuple[int, int], Campaign] | None = None
 
     @property
@@ -124,9 +125,13 @@ class Run:
     @property
     def record(self) -> Record:
         """The run's state by now: every access takes in what was added to the event log."""
-        for event in self._tail.read():
-            self._record.apply(event)
-        return self._record
+        if self._followed is None:
+            self._followed = Record.follow(self.folder.events)
+            return self._followed[0]
+        record, tail = self._followed
+        for event in tail.read():
+            record.apply(event)
+        return record
 
     @property
     def state(self) -> str:
@@ -292,15 +297,17 @@ class Run:
         Raises:
             RunError: no model was trained yet.
         """
+        from workflow.example_store import ExampleStore
         from workflow.figures import HeldOut
-        from workflow.results import read_examples
 
         number = self._number(version)
         record = self.record
         ids = record.finished(held_out=True)
         key = (number, len(ids))
         if self._held is None or self._held[0] != key:
-            held = read_examples(self.folder, record, self.signature, ids)
+            if self._examples is None:
+                self._examples = ExampleStore()
+            held = self._examples.read(self.folder, record, self.signature, ids)
             judged = HeldOut.judge(
                 self.surrogate(number), version_name(number), ids, held.x, held.y, held.y_err
             )

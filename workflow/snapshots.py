@@ -31,7 +31,7 @@ class Snapshots:
 
     def __init__(self, folder: RunFolder, record: Record) -> None:
         self._folder, self._record = folder, record
-        self._events = 0
+        self._events = record.kept_events
         self._ended = time.monotonic()
         self._seconds = 0.0
 

@@ -6,16 +6,17 @@ import os
 import shutil
 import time
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surrogates import Model
+from workflow.example_store import ExampleStore
 from workflow.folder import RunFolder
 from workflow.judging import calibrated_error, compare
 from workflow.record import Record
-from workflow.results import read_examples
 from workflow.words import plain_data
 from workflow.worker import Request, add_to_path, cpu_seconds, settle
 
@@ -50,7 +51,8 @@ def train(request: Request) -> dict[str, Any]:
     campaign = parse_campaign(folder.read_resolved(), str(folder.resolved))
     _, signature = bind(campaign)
     record = Record.read(folder.events)
-    data, held = (read_examples(folder, record, signature, request[key]) for key in ("train", "held_out"))
+    store = _store(str(folder.path), record.run_started[0]["t"])
+    data, held = (store.read(folder, record, signature, request[key]) for key in ("train", "held_out"))
     model = campaign.surrogate.fit(
         data.x, data.y, data.y_err, signature=signature, seed=request["seed"], ids=request["train"]
     )
@@ -89,6 +91,17 @@ def train(request: Request) -> dict[str, Any]:
         "lookup_seconds": lookup,
         "promoted": comparison is None or comparison.promotes,
     }
+
+
+@lru_cache(maxsize=1)
+def _store(path: str, begun: float) -> ExampleStore:
+    """What this worker has read of a run in its earlier trainings: only what is new is read again.
+
+    Args:
+        path: of the run folder.
+        begun: when the run did: another one may have lain there before.
+    """
+    return ExampleStore()
 
 
 def _lookup_seconds(model: Model, x: Array) -> float:
