@@ -28,6 +28,7 @@ from workflow.worker import (
     Request,
     add_to_path,
     block_is_ending,
+    cores,
     cpu_seconds,
     in_process_of_its_own,
     limited,
@@ -191,7 +192,7 @@ def _observe(
         wanted: dict[str, Any] = {}
         if keep is not None:
             wanted["keep"] = replace(keep, names=tuple(keep.names[k] for k in kept))
-        found = simulator.run(np.array(rows), seeds[kept], threads=1, **wanted)
+        found = simulator.run(np.array(rows), seeds[kept], threads=cores(), **wanted)
         _check(simulator, found, len(kept))
     except (Exception, SystemExit) as error:  # a simulator that exits must not take its worker along
         if isinstance(error, StoppedEarlyError) and keep is not None and keep.ending is not None:

@@ -53,6 +53,11 @@ def cpu_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
+def cores() -> int:
+    """Cores that a task of this worker may use: replicas of a batch run on as many threads."""
+    return int(os.environ.get("MLAROUND_CORES", "1"))
+
+
 @lru_cache(maxsize=1)
 def settle() -> None:
     """Prepare a worker process, once, before it imports anything that may look for a graphics card.
