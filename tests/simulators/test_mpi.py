@@ -9,6 +9,8 @@ import subprocess
 import sys
 import sysconfig
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -21,9 +23,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from test_simulator_contract import EXAMPLES, PLUGINS
 
-from simulators import InvalidInputError, SimulatorError
+from simulators import InvalidInputError, SimulatorError, StoppedEarlyError
 from simulators.batch import mpi
 from simulators.batch.decomposed import DecomposedSimulator
+from simulators.batch.replica_files import Files, read_checkpoint
 from simulators.batch.simulator import BatchSimulator
 from simulators.batch.trajectories import read_frame
 from simulators.contract import Coordinate, Failure, Frame, Keep, Output, Parameter
@@ -308,6 +311,22 @@ def test_a_team_gives_the_same_bits_again_with_threads_and_after_an_interruption
     for k in range(9):
         ours, theirs = (read_frame(tmp_path / n / "a.gsd", k) for n in ("part", "whole"))
         np.testing.assert_array_equal(ours.position, theirs.position)
+
+
+@pytest.mark.parametrize("together", [2, 1])
+def test_ranks_that_are_told_to_stop_go_on_to_the_same_bits(tmp_path, nobody_left, together):
+    if together == 2:
+        simulator = team()
+        whole = run_slit(simulator, (3, 4))
+    else:
+        one = SlitElectrolyte(ions=200, steps=400)
+        simulator, whole = one.model_copy(update={"backend": "mpi"}), run_slit(one, (3, 4))
+    keep = Keep(tmp_path, ("a", "b"), series=70, checkpoint=10_000)
+    with pytest.raises(StoppedEarlyError):
+        run_slit(simulator, (3, 4), keep=replace(keep, ending=partial(bool, 1)))
+    about, _ = read_checkpoint(Files(tmp_path, "a").checkpoint)
+    assert 0 < about["step"] < 400
+    assert_same(run_slit(simulator, (3, 4), keep=keep), whole)
 
 
 def test_a_team_fails_like_one(tmp_path, nobody_left):
