@@ -17,7 +17,7 @@ class Sessions:
 
     def begin(self, t: float, workers: int) -> None:
         """A controller took the run."""
-        self._rows.append([t, t, workers, 0.0, np.inf, -np.inf])
+        self._rows.append([t, t, float(workers), 0.0, np.inf, -np.inf])
 
     def see(self, t: float) -> None:
         """Something happened under the controller that holds the run."""

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from engine_runs import campaign
+from record_facts import facts
 
 import workflow.controller
 import workflow.engine
 from workflow.controller import Controller
 from workflow.engine import resume, run_campaign
 from workflow.folder import RunFolder
-from workflow.growing_table import Column
 from workflow.record import Record
 from workflow.run import Run
 
@@ -85,19 +85,6 @@ def live(monkeypatch, folder, text, *overrides):
         if here.thread.is_alive() and here.folder.controller_alive():
             here.run.stop(now=True)
         here.thread.join(60)
-
-
-def facts(record):
-    """All that a record knows, in a form that can be compared."""
-    found = {}
-    for name, value in vars(record).items():
-        if isinstance(value, Column):
-            found[name] = value.view().tobytes()
-        elif name == "_scalars":
-            found[name] = {k: (a.view().tobytes(), b.view().tobytes()) for k, (a, b) in value.items()}
-        elif name not in ("_by_replica", "_by_task"):
-            found[name] = value
-    return found
 
 
 def policy_points(record):
