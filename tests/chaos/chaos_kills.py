@@ -43,10 +43,10 @@ def killed_in_a_pool(
     chance: random.Random,
     place: Path,
     expected: Digests,
-    *more: str,
+    *overrides: str,
 ) -> None:
     """Kill one process after another of a run's workers, each once the run has recovered from the last."""
-    mixed_kills({tally.name: tally}, [(tally.name, victim)] * kills, chance, place, expected, *more)
+    mixed_kills({tally.name: tally}, [(tally.name, victim)] * kills, chance, place, expected, *overrides)
 
 
 def mixed_kills(
@@ -60,20 +60,24 @@ def mixed_kills(
     """Kill, in the order of a plan, processes of as many runs as it takes."""
     for number, start in enumerate(range(0, len(plan), AT_ONCE)):
         part = plan[start : start + AT_ONCE]
+        if time.monotonic() > min(tally.until for tally in tallies.values()):
+            return
         run = place / f"{part[0][0].replace(' ', '-')}-{number}"
         controller = Controller(run, PATIENT, *overrides)
         watch = Watch(run)
         try:
             wait_for(lambda watch=watch: watch.find(0, is_done))
             for name, victim in part:
+                if time.monotonic() > tallies[name].until:
+                    break
                 if not _kill_one(tallies[name], victim, chance, controller, watch):
                     break
         finally:
             mine = [tallies[name] for name in dict.fromkeys(name for name, _ in part)]
-            _end(mine, controller, watch, expected)
+            end(mine, controller, watch, expected)
 
 
-def _end(tallies: list[Tally], controller: Controller, watch: Watch, expected: Digests) -> None:
+def end(tallies: list[Tally], controller: Controller, watch: Watch, expected: Digests) -> None:
     """Let a run end soon: with what it has proposed, or a little more."""
     wait_for(lambda: controller.poll() is not None or _is_limited(controller.run, watch))
     tallies[0].finish(controller, expected)
@@ -172,6 +176,14 @@ def _healed(loss: Event | None, after: int, noticed: int, tally: Tally, watch: W
 TRAINING_TASK = "training task"
 
 
+def awaited(
+    watch: Watch, after: int, wanted: Callable[[Event], bool], controller: Controller
+) -> tuple[float, Event] | None:
+    """The first event of a kind from a place on, and when it was seen; ``None`` if none comes."""
+    wait_for(lambda: watch.find(after, wanted) or controller.poll() is not None)
+    return watch.find(after, wanted)
+
+
 # The controller itself.
 
 
@@ -180,7 +192,7 @@ def controller_of_threads(
 ) -> None:
     """Kill the controllers of one short run after another, decided by models all along."""
     number = 0
-    while tally.instants < kills:
+    while tally.wants(kills):
         run, longest = place / f"steered-{number}", 0.25
         number += 1
         while True:
@@ -203,8 +215,7 @@ def _next_done(run: Path, text: str, *overrides: str) -> list[float]:
     watch = Watch(run)
     before = watch.look()
     controller = Controller(run, text, *overrides)
-    wait_for(lambda: watch.find(before, is_done) or controller.poll() is not None)
-    pair = watch.find(before, is_done)
+    pair = awaited(watch, before, is_done, controller)
     controller.kill()
     return [pair[0] - controller.started] if pair else []
 
@@ -215,7 +226,7 @@ def controller_of_processes(
     """Kill the controllers of one long run, which leave workers behind that have to end by themselves."""
     run = place / "local"
     watch = Watch(run)
-    while tally.instants < kills:
+    while tally.wants(kills):
         before = watch.look()
         controller = Controller(run, PATIENT, *LOCAL)
         early = chance.random() < 0.3  # while its workers start
@@ -230,7 +241,7 @@ def controller_of_processes(
         tally.detect.append(tally.gone(controller))
     last = Controller(run)
     wait_for(lambda: watch.find(watch.look(), is_done))
-    _end([tally], last, watch, expected)
+    end([tally], last, watch, expected)
 
 
 # Two at once.
@@ -242,7 +253,8 @@ def two_controllers(tally: Tally, tries: int, chance: random.Random, place: Path
     first = Controller(run, PATIENT, *THREADS)
     watch = Watch(run)
     wait_for(lambda: watch.find(0, is_done))
-    for k in range(tries):
+    while tally.wants(tries):
+        k = tally.instants
         time.sleep(chance.uniform(0, 0.1))
         if k % 10 == 9:
             first.kill()
@@ -257,12 +269,13 @@ def two_controllers(tally: Tally, tries: int, chance: random.Random, place: Path
             refused, seconds = [second], time.monotonic() - second.started
         tally.instants += 1
         tally.detect.append(seconds)
-        words = f"is held by another controller: process {first.pid} on "
+        # Of two that start at once, the one refused may still read who held the run before.
+        words = "is held by another controller: process " + (f"{first.pid} on " if k % 10 < 9 else "")
         last = first.said.read_text().rpartition("RunLockedError: ")[2]
         if len(refused) != 1 or refused[0].code != 99 or words not in last:
             tally.troubles.append(f"not refused as it should be: {last[-300:]}")
             break
-    _end([tally], first, watch, expected)
+    end([tally], first, watch, expected)
 
 
 # Who only looks.
@@ -275,7 +288,7 @@ def dashboard(tally: Tally, kills: int, chance: random.Random, place: Path, expe
     watch = Watch(run)
     wait_for(lambda: watch.find(0, is_done))
     events = watch.look()
-    for _ in range(kills):
+    while tally.wants(kills):
         start = time.monotonic()
         pid, port = _served(run)
         controller.family.roots.add(pid)
@@ -288,7 +301,7 @@ def dashboard(tally: Tally, kills: int, chance: random.Random, place: Path, expe
         tally.instants += 1
     if watch.look() == events or controller.poll() is not None:
         tally.troubles.append("the run did not go on")
-    _end([tally], controller, watch, expected)
+    end([tally], controller, watch, expected)
 
 
 TOKEN = "token-of-a-dashboard-that-is-killed-soon"

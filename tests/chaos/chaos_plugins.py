@@ -1,4 +1,4 @@
-"""Plug-ins of the chaos runs: a simulator that mostly sleeps, here or on MPI ranks, and a recipe that says who trains."""
+"""Plug-ins of the chaos runs: a simulator that sleeps, also on MPI ranks; a recipe that says who trains."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ another program, with another environment."""
 
 
 class Family:
-    """The processes of a run: those that bear its mark in their environment, and all that its controller starts.
+    """The processes of a run: those with its mark in their environment, and all that its controller starts.
 
     Some programs overwrite what the system shows of their environment with a title of their own: they are
     known by their parent, and remembered by their start when that is gone.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import math
 import os
 import sys
 import time
@@ -50,6 +52,12 @@ seed: 11
 """
 """Decided by models, round by round: what is lost or done twice would show in all that comes after."""
 
+NEEDED = (
+    *("chaos_plugins", "surrogates", "h5py", "psutil", "scipy.stats", "safetensors.numpy"),
+    *("parsl.executors", "parsl.providers", "workflow.training_task", "workflow.dashboard.server"),
+)
+"""Modules that a controller or a dashboard imports only when it needs them."""
+
 PROMPT = 60.0
 """Seconds after which what should have happened did not."""
 
@@ -68,6 +76,7 @@ class Controller:
         text, overrides: of the campaign, else.
         environment: variables for it and its workers.
         prepare: called in the process before anything else.
+        said: file for what it prints; by default beside the run.
     """
 
     def __init__(
@@ -77,10 +86,11 @@ class Controller:
         *overrides: str,
         environment: Mapping[str, str] | None = None,
         prepare: Callable[[], None] = lambda: None,
+        said: Path | None = None,
     ) -> None:
         self.run, self.code = run, None
         self.family = Family(run)
-        self.said = run.with_name(run.name + ".said")
+        self.said = said or run.with_name(run.name + ".said")
         self.started = time.monotonic()
         self.pid = os.fork()
         if self.pid:
@@ -132,6 +142,12 @@ def _work(run: Path, text: str, overrides: tuple[str, ...]) -> int:
     return run_campaign(campaign, run, source=source).exit_code
 
 
+def preload() -> None:
+    """Import all that controllers need, so that each that is forked from here need not."""
+    for name in NEEDED:
+        importlib.import_module(name)
+
+
 def wait_for(condition: Callable[[], object], seconds: float = PROMPT) -> bool:
     """Whether something became so in time."""
     end = time.monotonic() + seconds
@@ -176,6 +192,7 @@ class Tally:
         detect, recover: seconds, one for each instant where there is one.
         troubles: what should not have happened, in words.
         missing: why it could not be tried here.
+        until: when to begin with no further instant (monotonic clock, s).
     """
 
     name: str
@@ -189,6 +206,11 @@ class Tally:
     recover: list[float] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     missing: str = ""
+    until: float = math.inf
+
+    def wants(self, times: int) -> bool:
+        """Whether it should happen once more: not yet so often, and there is time."""
+        return self.instants < times and time.monotonic() < self.until
 
     @property
     def good(self) -> bool:
@@ -231,7 +253,7 @@ class Digests:
     """What a run computed.
 
     Args:
-        simulations: a digest of each one's numbers, in the log and in its file; ``None`` of one without a file.
+        simulations: a digest of each one's numbers, in the log and in its file; ``None`` without one.
         models: of the weights of each model, where they are the same in every run.
     """
 
