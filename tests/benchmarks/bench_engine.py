@@ -1,94 +1,18 @@
 """What the engine costs beside the work it organises: `make bench`.
 
-The sleeping simulator is steered after every result on two workers. Each figure comes with the bound
-it has to keep; the exit status says whether all were kept. Every run is a process of its own, measured
-from its start to its end with all imports.
+The sleeping simulator is steered after every result on two workers (`steering.py`). Each figure comes with
+the bound it has to keep; the exit status says whether all were kept. `bench_steering.py` sets peers beside it.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import ClassVar
 
-from surrogates import Model, Surrogate
-from surrogates.contract import Predictor
-
-HERE = Path(__file__).parent
-
-CAMPAIGN = """
-name: bench
-simulator: {{kind: sleeping}}
-space: {{seconds: [{low}, {high}]}}
-surrogate: {{kind: "bench_engine:Nothing"}}
-steering: {{kind: random}}
-stop: {{simulations: {tasks}}}
-resources: {{kind: {pool}, workers: 2, task_time: 0.001}}
-"""
-
-
-class Nothing(Surrogate):
-    """A surrogate that never has enough data: the engine is measured without trainings."""
-
-    predictor: ClassVar[type[Predictor]] = Predictor
-    needed: ClassVar[int] = 10**9
-
-    def fit(self, x, y, y_err=None, *, signature, seed, ids=None) -> Model:  # type: ignore[no-untyped-def]
-        """Never called."""
-        raise NotImplementedError
-
-
-def drive(campaign: str, folder: str) -> None:
-    """Run a campaign and print what it took; the child process of `measure`."""
-    from workflow.engine import run_campaign
-    from workflow.reading import load_campaign
-
-    start = time.process_time()
-    outcome = run_campaign(load_campaign(campaign), folder, source=Path(campaign))
-    assert outcome.state == "finished", outcome
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps({"cpu": time.process_time() - start, "memory": usage.ru_maxrss / 1024}))
-
-
-def measure(pool: str, seconds: float, tasks: int) -> dict[str, float]:
-    """One run in a process of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="mlaround-bench-"))
-    try:
-        campaign = folder / "campaign.yaml"
-        low = max(0.0, seconds - 1e-6)
-        campaign.write_text(CAMPAIGN.format(low=low, high=seconds + 1e-6, tasks=tasks, pool=pool))
-        started = time.time()
-        answer = subprocess.run(
-            [sys.executable, __file__, "drive", str(campaign), str(folder / "run")],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE)},
-        )
-        wall = time.time() - started
-        figures = json.loads(answer.stdout.splitlines()[-1])
-        status = json.loads((folder / "run/status.json").read_text())
-        assert status["simulations"]["done"] == tasks
-        assert status["simulations"]["lost"] == status["simulations"]["duplicated"] == 0
-        from workflow.record import Record
-
-        record = Record.read(folder / "run/events.jsonl")
-        return {
-            "first": float(record.task_ended.min()) - started,
-            "busy": status["workers"]["busy_fraction"],
-            "whole": tasks * seconds / 2 / wall,
-            "wall": wall,
-            **figures,
-        }
-    finally:
-        shutil.rmtree(folder)
+from steering import Mlaround, Problem
 
 
 def marginal(tasks: int, step: int = 2000) -> tuple[float, float]:
@@ -170,14 +94,15 @@ def main() -> int:
 
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for pool, first, whole in (("threads", 1.0, 0.92), ("local", 5.0, 0.70)):
-        run = measure(pool, 0.1, 200)
-        row(f"{pool}: first result after the command", run["first"], "s", first)
-        row(f"{pool}: workers busy, 100 ms tasks", run["busy"], "", 0.96, at_least=True)
-        row(f"{pool}: of the whole wall time, 200 x 100 ms", run["whole"], "", whole, at_least=True)
-        row(f"{pool}: workers busy, 1 s tasks", measure(pool, 1.0, 24)["busy"], "", 0.99, at_least=True)
-        few, many = measure(pool, 0.0, 100), measure(pool, 0.0, 1100)
+        engine = Mlaround(pool)
+        run = engine.run(Problem(0.1, 200))
+        row(f"{pool}: first result after the command", run.first, "s", first)
+        row(f"{pool}: workers busy, 100 ms tasks", 1 - run.idle, "", 0.96, at_least=True)
+        row(f"{pool}: of the whole wall time, 200 x 100 ms", run.whole, "", whole, at_least=True)
+        busy = 1 - engine.run(Problem(1.0, 24)).idle
+        row(f"{pool}: workers busy, 1 s tasks", busy, "", 0.99, at_least=True)
         # On threads the simulations are this process's too, with the writing of their files.
-        cpu = (many["cpu"] - few["cpu"]) / 1000 * 1e3
+        cpu = engine.run(Problem(0.0, 100_000, limit=10.0)).cost(1) * 1e3
         row(f"{pool}: processor time per task in the controller", cpu, "ms", 1.0 if pool == "local" else 5.0)
     few_us, _ = marginal(100)
     many_us, many_bytes = marginal(100_000)
@@ -189,7 +114,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["drive"]:
-        drive(*sys.argv[2:])
-    else:
-        sys.exit(main())
+    sys.exit(main())
