@@ -43,6 +43,9 @@ from simulators.contract.simulator import Array, Seeds
 REQUEST, RESULT, PROGRESS = "request.pickle", "result.pickle", "progress"
 """Files of a launch: what to do, what came of it (observations or an error), and the fraction done."""
 
+LAUNCHES = 2
+"""How often ranks are started that go down without a word: one may have been killed, and so all."""
+
 _MISSING = (
     "backend 'mpi' needs {what}: pip install 'mlaround[mpi]', or on a cluster load its MPI and install mpi4py"
 )
@@ -139,17 +142,19 @@ def _launch(
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise SimulatorError(f"{simulator.kind} cannot be sent to other processes: {error}") from None
         (folder / REQUEST).write_bytes(request)
-        completed = run_command(
-            [*launcher(), "-n", str(simulator.ranks), *rank, str(folder)],
-            folder=Path.cwd(),
-            timeout=None,
-            environment={**_OVERSUBSCRIBED, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            while_waiting=lambda: _pass_on(folder / PROGRESS, progress),
-        )
-        try:
-            result = pickle.loads((folder / RESULT).read_bytes())
-        except (OSError, EOFError, pickle.UnpicklingError):
-            result = None
+        for _ in range(LAUNCHES):
+            completed = run_command(
+                [*launcher(), "-n", str(simulator.ranks), *rank, str(folder)],
+                folder=Path.cwd(),
+                timeout=None,
+                environment={**_OVERSUBSCRIBED, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                while_waiting=lambda: _pass_on(folder / PROGRESS, progress),
+            )
+            try:
+                result = pickle.loads((folder / RESULT).read_bytes())
+                break
+            except (OSError, EOFError, pickle.UnpicklingError):
+                result = None
     if isinstance(result, Observations):
         return result
     if isinstance(result, SimulatorError):

@@ -240,6 +240,8 @@ class Tally:
         self.lost += int((record.state == State.LOST).sum()) + record.pending
         self.lost += sum(mine is None for mine in found.simulations)
         self.twice += record.duplicated
+        if record.replicas > len(expected.simulations):
+            self.troubles.append("more simulations than there are to compare with")
         pairs = zip(found.simulations, expected.simulations, strict=False)
         self.wrong += sum(mine is not None and mine != theirs for mine, theirs in pairs)
         if expected.models and found.models != expected.models:
@@ -261,7 +263,7 @@ class Digests:
     models: list[bytes]
 
 
-def digests(run: Path, record: Record, *, models: bool = True) -> Digests:
+def digests(run: Path, record: Record) -> Digests:
     folder = RunFolder(run)
     found: list[bytes | None] = [None] * record.replicas
     for task in np.unique(record.task[record.state != State.PENDING]).tolist():
@@ -288,9 +290,8 @@ def record_is_deterministic(folder: RunFolder) -> bool:
     return "deterministic: true" in folder.read_resolved()
 
 
-def undisturbed(folder: Path, text: str = PATIENT) -> Digests:
+def undisturbed(folder: Path, text: str, *overrides: str) -> Digests:
     """What a campaign computes if nothing happens to it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    controller = Controller(folder, text)
+    controller = Controller(folder, text, *overrides)
     assert controller.wait(300.0) == 0, controller.said.read_text()
     return digests(folder, Record.read(RunFolder(folder).events))

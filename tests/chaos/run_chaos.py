@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -53,12 +53,44 @@ ROWS: dict[str, Row] = {
 }
 
 
+def each_process_of_a_pool(
+    tally: Tally, times: int, chance: random.Random, place: Path, expected: Digests
+) -> None:
+    """Kill one of each kind in one run, a training included."""
+    plan = [(tally.name, victim) for victim in (busy_worker, interchange, worker, manager)]
+    overrides = (*chaos_kills.LOCAL, *chaos_kills.TRAINING)
+    chaos_kills.mixed_kills({tally.name: tally}, plan * times, chance, place, expected, *overrides)
+
+
+ALL_OF_A_POOL = "each process of a pool"
+
+QUICK = {
+    ALL_OF_A_POOL: 1,
+    "controller (workers are processes)": 2,
+    "controller (workers are threads)": 6,
+    "MPI rank": 1,
+    chaos_kills.TRAINING_TASK: 1,
+    "dashboard": 2,
+    "disk full": 3,
+    "disk turns read-only": 2,
+    "result file cut or missing": 4,
+    "log with a torn tail": 4,
+    "clock jumps": 4,
+    "second controller": 10,
+}
+"""Instants of each row in the normal tests."""
+
+PLANNED, PLANNED_QUICK = 6000, 1500
+"""Simulations of the run that nothing happens to: more than any other gets to."""
+
+
 def try_row(name: str, times: int, seed: int, place: Path, expected: Digests, until: float) -> Tally:
     """Try one row; what goes wrong is told in it."""
     place.mkdir()
     tally = Tally(name, until=until)
     try:
-        ROWS[name](tally, times, random.Random(f"{seed} {name}"), place, expected)
+        row = each_process_of_a_pool if name == ALL_OF_A_POOL else ROWS[name]
+        row(tally, times, random.Random(f"{seed} {name}"), place, expected)
     except chaos_harm.NotHereError as error:
         tally.missing = str(error)
     except Exception:
@@ -71,12 +103,14 @@ def campaign_of(name: str) -> str:
 
 
 def in_processes(
-    names: Sequence[str], times: int, seed: int, place: Path, jobs: int, until: float
+    times: Mapping[str, int], seed: int, place: Path, jobs: int, until: float, planned: int
 ) -> list[Tally]:
     """Rows side by side, each in a process forked from this one."""
     expected = {
-        text: undisturbed(place / f"undisturbed-{k}", text) for k, text in enumerate((PATIENT, STEERED))
+        PATIENT: undisturbed(place / "patient", PATIENT, f"stop.simulations={planned}"),
+        STEERED: undisturbed(place / "steered", STEERED),
     }
+    names = list(times)
     waiting, running, done = list(names), {}, {}
     while waiting or running:
         while waiting and len(running) < jobs:
@@ -86,7 +120,8 @@ def in_processes(
             pid = os.fork()
             if pid == 0:
                 own = place / f"row-{names.index(name)}"
-                tally = try_row(name, times, seed, own, expected[campaign_of(name)], time.monotonic() + share)
+                ends = time.monotonic() + share
+                tally = try_row(name, times[name], seed, own, expected[campaign_of(name)], ends)
                 tally.until = 0.0
                 answer.write_text(json.dumps(asdict(tally)))
                 os._exit(0)
@@ -109,19 +144,23 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="a few instants of each, for the tests")
+    parser.add_argument("--answers", type=Path, help="JSON file for what happened")
     parser.add_argument("--page", type=Path, help="whose table is written; by default none")
     given = parser.parse_args()
     preload()
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mlaround-chaos-", ignore_cleanup_errors=True) as folder:
         tallies = in_processes(
-            given.rows.split(","),
-            given.instants,
+            QUICK if given.quick else dict.fromkeys(given.rows.split(","), given.instants),
             given.seed,
             Path(folder),
             given.jobs,
             start + 60 * given.minutes,
+            PLANNED_QUICK if given.quick else PLANNED,
         )
+    if given.answers:
+        given.answers.write_text(json.dumps([asdict(tally) for tally in tallies]))
     if given.page:
         chaos_table.write(given.page, tallies, (time.monotonic() - start) / 60)
     sys.exit(not all(tally.good for tally in tallies))
