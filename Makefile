@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test check validate bench bench-gpu docs screenshots clean
+.PHONY: help install install-dev demo test check validate chaos bench bench-gpu docs screenshots clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ check: install-dev  ## lint, types and the direction of imports
 
 validate: install-dev  ## slow physics against published numbers; writes docs/validation.md
 	$(BIN)/python -m pytest -m validate -s tests/validation --findings docs/validation.md $(VALIDATE)
+
+chaos: install-dev  ## kill, fill, cut and shift whatever can be, half an hour long; writes docs/reliability.md
+	$(BIN)/python tests/chaos/run_chaos.py --jobs $(JOBS) --page docs/reliability.md $(CHAOS)
 
 bench: install-dev  ## timings, beside the peers that are installed (pip install -e '.[peers]')
 	@for script in $(filter-out %/bench_gpu.py,$(wildcard tests/benchmarks/bench_*.py)); do \

@@ -1,4 +1,4 @@
-"""Runs are harmed in the ways that docs/reliability.md names, a few times each; `make chaos` does so often."""
+"""Runs are harmed in ways that docs/reliability.md names, a few times each; `make chaos` does it often."""
 
 from __future__ import annotations
 
