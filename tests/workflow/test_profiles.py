@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,20 @@ def test_the_file_lies_where_the_system_keeps_such_files(monkeypatch: pytest.Mon
     assert sites_file() == Path("/home/me/.config/mlaround/sites.yaml")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/etc/xdg")
     assert sites_file() == Path("/etc/xdg/mlaround/sites.yaml")
+
+
+def examples() -> list[str]:
+    """The YAML of the page on clusters, each without its indentation."""
+    text = (Path(__file__).parents[2] / "docs/clusters.md").read_text()
+    return [textwrap.dedent(found[2]) for found in re.finditer(r"( *)```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda text: text.split(None, 2)[1])
+def test_the_examples_of_the_page_on_clusters_are_read(sites: Path, example: str) -> None:
+    if example.startswith("resources:"):
+        campaign = CAMPAIGN.replace("resources: {kind: local, workers: 7}\n", example)
+        assert parse_campaign(campaign).resources.kind in example
+        return
+    sites.write_text(example)
+    for name in re.findall(r"^(\w+):", example, re.MULTILINE):
+        assert load_campaign("x.yaml", profile=find_profile(name)).resources.kind == "slurm"
