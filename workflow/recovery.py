@@ -38,8 +38,11 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
     current[record.task] = True
     for task in np.flatnonzero(record.task_finished & ~record.task_given_up & current).tolist():
         if task not in present or not is_whole(folder.result(task)):
+            # Away with it: a result that lies there is taken for one that a worker did not report.
+            folder.result(task).unlink(missing_ok=True)
             attempt = int(record.task_attempts[task]) + 1
-            note("task_retried", task=task, attempt=attempt, reason="its result file is missing")
+            reason = f"its result file is {'cut' if task in present else 'missing'}"
+            note("task_retried", task=task, attempt=attempt, reason=reason)
     # One that was given up, killed say, may have gone on to its end all the same: it counts for nothing.
     for task in np.flatnonzero(record.task_given_up).tolist():
         if task in present:

@@ -51,7 +51,7 @@ def train(request: Request) -> dict[str, Any]:
     campaign = parse_campaign(folder.read_resolved(), str(folder.resolved))
     _, signature = bind(campaign)
     record = Record.read(folder.events)
-    store = _store(str(folder.path), record.run_started[0]["t"])
+    store = _store(str(folder.path), record.run_started[-1]["t"])
     data, held = (store.read(folder, record, signature, request[key]) for key in ("train", "held_out"))
     model = campaign.surrogate.fit(
         data.x, data.y, data.y_err, signature=signature, seed=request["seed"], ids=request["train"]
@@ -99,7 +99,8 @@ def _store(path: str, begun: float) -> ExampleStore:
 
     Args:
         path: of the run folder.
-        begun: when the run did: another one may have lain there before.
+        begun: when its controller did: another run may have lain there before, or more of this one, whose log
+            was cut since.
     """
     return ExampleStore()
 
