@@ -65,18 +65,18 @@ class RunLockedError(RunFolderError):
         return type(self), (self.folder, self.holder)
 
 
-def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
+def write_atomically(path: Path, text: str | Iterable[str], *, durable: bool = False) -> None:
     """Put a text in place so that a reader sees the old or the new one, never a part.
 
     Args:
         path: the file.
-        text: its new content.
+        text: its new content, whole or in pieces.
         durable: also survive a power failure (fsync of the file and its folder).
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ from workflow.folder import RunFolder, write_atomically
 from workflow.record import Record, State
 from workflow.seeds import replica_seeds
 from workflow.space import Space
+
+ROWS = 10_000
+"""Rows that are put into words at a time."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def result_columns(record: Record, simulator: Simulator, space: Space, seed: int
             stderr = record.stderr(output.name).copy() if known else np.full(n, np.nan)
             columns.append(ResultColumn(output.name, mean, output.unit))
             columns.append(ResultColumn(f"{output.name}_stderr", stderr, output.unit))
-    failures = [record.failures[k][1] if k in record.failures else "" for k in range(n)]
+    failures = np.full(n, "", dtype=object)
+    for replica, (_, message) in record.failures.items():
+        failures[replica] = message
     return [
         *columns,
         ResultColumn("state", words[record.state]),
@@ -76,21 +81,36 @@ def result_columns(record: Record, simulator: Simulator, space: Space, seed: int
         ResultColumn("wall_seconds", np.round(record.wall_seconds.astype(np.float64), 6), "s"),
         ResultColumn("seed", replica_seeds(seed, np.arange(n))),
         ResultColumn("asked", record.asked.copy()),
-        ResultColumn("failure", np.array(failures, dtype=object)),
+        ResultColumn("failure", failures),
     ]
 
 
-def to_csv(columns: Sequence[ResultColumn]) -> str:
-    """The table as CSV: units in the header, truth as 0 and 1, and what is not known left empty."""
+def csv_blocks(columns: Sequence[ResultColumn]) -> Iterator[str]:
+    """The table as CSV, piece by piece, so that no one need hold all of a long one.
+
+    Units are in the header, truth is 0 and 1, and what is not known is left empty.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column.head for column in columns])
-    values = [(c.values.astype(int) if c.values.dtype == bool else c.values).tolist() for c in columns]
-    for row in zip(*values, strict=True):
-        writer.writerow(["" if cell != cell else cell for cell in row])  # NaN differs from itself
-    return text.getvalue()
+    for first in range(0, len(columns[0].values), ROWS):
+        writer.writerows(zip(*(_cells(c.values[first : first + ROWS]) for c in columns), strict=True))
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
+
+
+def _cells(values: NDArray[Any]) -> list[Any]:
+    if values.dtype == bool:
+        values = values.astype(int)
+    cells: list[Any] = values.tolist()
+    if values.dtype.kind == "f":
+        for k in np.flatnonzero(np.isnan(values)).tolist():
+            cells[k] = ""
+    return cells
 
 
 def write_table(folder: RunFolder, record: Record, simulator: Simulator, space: Space, seed: int) -> None:
     """Write ``results.csv``; arguments as in `result_columns`."""
-    write_atomically(folder.results_csv, to_csv(result_columns(record, simulator, space, seed)))
+    write_atomically(folder.results_csv, csv_blocks(result_columns(record, simulator, space, seed)))

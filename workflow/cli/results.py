@@ -24,13 +24,14 @@ def command(folder: Path | None, target: str) -> None:
     """
     run = find_run(folder)
     from workflow.run import Run
-    from workflow.table import to_csv
+    from workflow.table import csv_blocks
 
     columns = Run(run).result_columns()
-    text = to_csv(columns)
     if target == "-":
-        click.echo(text, nl=False)
+        for block in csv_blocks(columns):
+            click.echo(block, nl=False)
         return
-    Path(target).write_text(text, encoding="utf-8")
+    with Path(target).open("w", encoding="utf-8") as file:
+        file.writelines(csv_blocks(columns))
     click.echo(f"{len(columns[0].values)} simulations written to {target}", err=True)
     click.echo(typed(f"next: mlaround report {quoted(run.path)}"), err=True)
