@@ -11,8 +11,8 @@ from typing import Any
 from workflow.executor_pool import ExecutorPool, Life
 from workflow.resources import Local
 
-HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD = 2, 6
-"""Seconds; how soon a lost manager or interchange is noticed by the others."""
+HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD = 1, 6
+"""Seconds; how soon lost workers are noticed by their manager, and it and the interchange by each other."""
 
 
 class ProcessPool(ExecutorPool):

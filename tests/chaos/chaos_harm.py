@@ -256,32 +256,42 @@ def _between_controllers(
 
 
 def clock(tally: Tally, times: int, chance: random.Random, place: Path, expected: Digests) -> None:
-    """Let the clock of all of a run's processes jump by minutes or hours, either way, while it goes on."""
+    """Let the clock of all of a run's processes jump, either way, while it goes on."""
     sys.path.append(str(CLOCK))
     import sitecustomize as shifted
 
     offset = place / "offset"
-    offset.write_bytes(struct.pack("d", 0.0))
-    environment = {
-        shifted.VARIABLE: str(offset),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(CLOCK), os.environ.get("PYTHONPATH")])),
-    }
-    run = place / "clock"
+    paths = filter(None, [str(CLOCK), os.environ.get("PYTHONPATH")])
+    environment = {shifted.VARIABLE: str(offset), "PYTHONPATH": os.pathsep.join(paths)}
     overrides = (*chaos_kills.LOCAL, *chaos_kills.TRAINING, "training.every=40")
-    controller = Controller(run, PATIENT, *overrides, environment=environment, prepare=shifted.shift)
-    watch = Watch(run)
-    wait_for(lambda: watch.find(0, is_done))
+
+    number = 0
     while tally.wants(times):
-        time.sleep(chance.uniform(0.05, 0.4))
-        after = watch.look()
-        jump = chance.choice([-1, 1]) * chance.choice([1.0, 60.0, 3600.0, 86400.0])
-        with offset.open("r+b") as file:
-            file.write(struct.pack("d", jump))
-        start = time.monotonic()
-        tally.instants += 1
-        pair = chaos_kills.awaited(watch, after + 1, is_done, controller)
-        if pair is None:
-            tally.troubles.append(f"nothing was done after the clock jumped by {jump:g} s")
-            break
-        tally.recover.append(pair[0] - start)
-    chaos_kills.end([tally], controller, watch, expected)
+        offset.write_bytes(struct.pack("d", 0.0))
+        run = place / f"clock-{number}"
+        number += 1
+        controller = Controller(run, PATIENT, *overrides, environment=environment, prepare=shifted.shift)
+        watch = Watch(run)
+        chaos_kills.awaited(watch, 0, is_done, controller)
+        ends = min(times, tally.instants + chaos_kills.AT_ONCE)
+        while tally.wants(ends):
+            time.sleep(chance.uniform(0.05, 0.4))
+            if not _jumped(tally, offset, chance, watch, controller):
+                break
+        chaos_kills.end([tally], controller, watch, expected)
+
+
+def _jumped(tally: Tally, offset: Path, chance: random.Random, watch: Watch, controller: Controller) -> bool:
+    """Let the clock jump; whether the run went on."""
+    after = watch.look()
+    jump = chance.choice([-1, 1]) * chance.choice([1.0, 60.0, 3600.0, 86400.0])
+    with offset.open("r+b") as file:
+        file.write(struct.pack("d", jump))
+    start = time.monotonic()
+    tally.instants += 1
+    pair = chaos_kills.awaited(watch, after + 1, is_done, controller)
+    if pair is None:
+        tally.troubles.append(f"nothing was done after the clock jumped by {jump:g} s")
+        return False
+    tally.recover.append(pair[0] - start)
+    return True
