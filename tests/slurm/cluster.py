@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -84,11 +86,13 @@ class Slurm:
     Args:
         folder: all of its files.
         env: the environment for whatever is to find it.
+        names: of the nodes.
         daemons: the controller, named `slurmctld`, and the nodes' daemons by the nodes' names.
     """
 
     folder: Path
     env: dict[str, str]
+    names: tuple[str, ...]
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def run(self, *command: str, timeout: float = PATIENCE, check: bool = True) -> str:
@@ -151,13 +155,13 @@ class Slurm:
     def kill_node(self, node: str) -> None:
         """A node loses its power: all processes on it are gone at once, and nobody is told."""
         self.kill_daemon(node)
-        while found := [*self.processes(node), *self._steps(node)]:
+        while found := [*self.processes(node), *self.steps(node)]:
             for process in found:
                 with suppress(psutil.Error):
                     process.kill()
             psutil.wait_procs(found, timeout=0.2)
 
-    def _steps(self, node: str) -> list[psutil.Process]:
+    def steps(self, node: str) -> list[psutil.Process]:
         """The `slurmstepd` of a node, told by the log of its `slurmd` that they write."""
         log = str(self.folder / f"slurmd-{node}.log")
         found = []
@@ -194,10 +198,8 @@ class Slurm:
             )
 
     def log(self) -> str:
-        """The end of what the daemons have to say."""
-        return "\n".join(
-            f"{path.name}: {path.read_text(errors='replace')[-2000:]}" for path in self.folder.glob("*.log")
-        )
+        """The end of what the controller has to say."""
+        return (self.folder / "slurmctld.log").read_text(errors="replace")[-3000:]
 
 
 @contextmanager
@@ -223,23 +225,30 @@ def cluster(
     (folder / "slurm.conf").write_text(_configuration(folder, names, ports, partitions, slurmd_timeout))
     (folder / "gres.conf").write_text(_cards(folder, names))
     others = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SBATCH"))}
-    slurm = Slurm(folder, {**others, "SLURM_CONF": str(folder / "slurm.conf")})
-    try:
-        slurm._start("slurmctld", "slurmctld", "-D")
-        for name in names:
-            slurm.start_node(name)
-        wait_until(lambda: _idle(slurm, nodes), "nodes are idle", slurm)
-        yield slurm
-    finally:
-        _end(slurm)
+    slurm = Slurm(folder, {**others, "SLURM_CONF": str(folder / "slurm.conf")}, tuple(names))
+    # Ends what is left of the cluster when this process is killed.
+    reaper = subprocess.Popen(
+        [sys.executable, __file__, str(folder), *names], stdin=subprocess.PIPE, start_new_session=True
+    )
+    with reaper:
+        try:
+            slurm._start("slurmctld", "slurmctld", "-D")
+            for name in names:
+                slurm.start_node(name)
+            wait_until(lambda: _idle(slurm, nodes), "nodes are idle", slurm)
+            yield slurm
+        finally:
+            _end(slurm)
 
 
-def wait_until(holds: Callable[[], bool], what: str, slurm: Slurm | None = None) -> None:
+def wait_until(
+    holds: Callable[[], bool], what: str, slurm: Slurm | None = None, patience: float = PATIENCE
+) -> None:
     """Wait for something, and fail with words if it does not come."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     while not holds():
         if time.monotonic() > until:
-            raise TimeoutError(f"not within {PATIENCE:g} s: {what}\n{slurm.log() if slurm else ''}")
+            raise TimeoutError(f"not within {patience:g} s: {what}\n{slurm.log() if slurm else ''}")
         time.sleep(0.05)
 
 
@@ -300,8 +309,27 @@ def _end(slurm: Slurm) -> None:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
-    while left := [*slurm.processes(), *(step for node in slurm.daemons for step in slurm._steps(node))]:
+    _reap(slurm)
+
+
+def _reap(slurm: Slurm) -> None:
+    """Kill all that was started with this cluster's environment."""
+    while left := [*slurm.processes(), *(step for node in slurm.names for step in slurm.steps(node))]:
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=0.2)
+
+
+def _main() -> None:
+    """Wait for the end of whoever started this, then for what it should have ended."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    folder, *names = sys.argv[1:]
+    sys.stdin.read()
+    slurm = Slurm(Path(folder), {"SLURM_CONF": str(Path(folder) / "slurm.conf")}, tuple(names))
+    _reap(slurm)
+
+
+if __name__ == "__main__":
+    _main()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "workflow"))  # engine_runs, engine_plugins
+
 from cluster import Slurm, cluster, why_not  # found beside this file
 
 
