@@ -97,7 +97,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         "scontrol": f"cat {RECORDED}/slurm-partitions.txt",
         "sinfo": f"cat {RECORDED}/slurm-nodes.txt",
         "sacctmgr": "exit 1",
-        "squeue": "exit 1",
+        **dict.fromkeys(("squeue", "scancel", "srun"), "exit 1"),
         "sbatch": "[ $1 = --test-only ] || exit 9\n"
         "grep -q partition=gpu $2 && echo 'sbatch: Job 1 to start at 2100-01-01T00:00:00 using 1 processors "
         "on nodes g1 in partition gpu' >&2 && exit 0\n"

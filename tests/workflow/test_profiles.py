@@ -61,6 +61,15 @@ def test_without_a_file_the_message_holds_one_that_works(sites: Path, capsys) ->
     assert load_campaign("x.yaml", profile=find_profile("big")).resources.kind == "slurm"
 
 
+def test_a_key_of_another_kind_names_that_kind() -> None:
+    for override, kind in (
+        ("resources={partition: gpu}", "slurm"),
+        ("resources={kind: slurm, queue: x}", "pbs"),
+    ):
+        with pytest.raises(CampaignError, match=f"unknown key .* it goes with `kind: {kind}`"):
+            parse_campaign(CAMPAIGN, overrides=[override])
+
+
 def test_an_unknown_profile_is_answered_with_those_that_there_are(sites: Path) -> None:
     sites.write_text("small: {workers: 2}\nbig: {workers: 3}\n")
     with pytest.raises(ProfileError, match=r"no profile `smal` in .*sites\.yaml; did you mean `small`\?"):

@@ -15,7 +15,7 @@ from workflow.site import check, file_systems, slurm_site
 from workflow.site.checking import jobs_of
 from workflow.site.pbs import hosts
 from workflow.site.problem import Problem
-from workflow.site.slurm import check_job, clock, megabytes
+from workflow.site.slurm import PROGRAMS, check_job, clock, megabytes
 from workflow.site.slurm_site import SlurmSite
 
 # The outputs of Slurm are those of a Slurm 22.05; those of PBS Pro are in the form that its manual gives.
@@ -60,7 +60,7 @@ def login_node(programs: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm_site.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(slurm_site, "_groups", lambda: frozenset({"users"}))
     programs(
-        sbatch="exit 1",
+        **dict.fromkeys(("sbatch", "squeue", "scancel", "srun"), "exit 1"),
         scontrol=f"cat {RECORDED}/slurm-partitions.txt",
         sinfo=f'case "$*" in *%n*) echo n1; echo n2;; *) cat {RECORDED}/slurm-nodes.txt;; esac',
         sacctmgr=f"case $* in *assoc*) printf '{ACCOUNTS}';; *) printf '{QUALITIES}';; esac",
@@ -215,8 +215,9 @@ def test_the_controllers_own_job_is_looked_at_where_it_is_one(slurm: Put) -> Non
     assert check(Slurm(partition="debug", time="0:10:00"), submit=True) == []  # as long as it allows
 
 
-def test_nodes_that_are_all_down_are_a_warning(slurm: Put, tmp_path: Path) -> None:
-    lines = (RECORDED / "slurm-nodes.txt").read_text().replace("|idle", "|down*")
+@pytest.mark.parametrize("state", ["down", "idle*", "drng@"])
+def test_nodes_that_are_all_down_are_a_warning(slurm: Put, tmp_path: Path, state: str) -> None:
+    lines = (RECORDED / "slurm-nodes.txt").read_text().replace("|idle", f"|{state}")
     (tmp_path / "nodes").write_text(lines)
     slurm(sinfo=f"cat {tmp_path}/nodes")
     (problem,) = check(Slurm(partition="gpu"))
@@ -229,8 +230,11 @@ def test_without_a_data_base_of_accounts_everybody_is_admitted(slurm: Put) -> No
 
 
 def test_a_machine_without_slurm_and_one_that_is_down_are_told_apart(programs: Put) -> None:
-    assert "there is no `sbatch` and no `sinfo` and no `scontrol` on this machine" in said(check(Slurm()))
-    programs(sbatch="", sinfo="", scontrol="echo 'slurm_load_partitions: Unable to contact' >&2; exit 1")
+    assert "there is no `sbatch`, `squeue`, `scancel`, `srun`, `sinfo` or `scontrol` on this" in said(
+        check(Slurm())
+    )
+    programs(**dict.fromkeys(PROGRAMS, ""))
+    programs(scontrol="echo 'slurm_load_partitions: Unable to contact' >&2; exit 1")
     assert said(check(Slurm())).startswith(
         "resources.kind: Slurm does not answer: `scontrol show` fails: slurm_load_partitions: Unable to"
     )
@@ -238,7 +242,8 @@ def test_a_machine_without_slurm_and_one_that_is_down_are_told_apart(programs: P
 
 def test_a_batch_system_that_hangs_is_not_waited_for(programs: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflow.site.problem.ANSWER", 0.1)
-    programs(sbatch="", sinfo="", scontrol="exec sleep 60")
+    programs(**dict.fromkeys(PROGRAMS, ""))
+    programs(scontrol="exec sleep 60")
     assert "no answer within 0.1 s" in said(check(Slurm()))
 
 
@@ -312,7 +317,7 @@ def test_parts_of_a_host_are_one_node_of_pbs() -> None:
 
 
 def test_pbs_that_is_not_there_or_down(programs: Put) -> None:
-    assert "there is no `qsub` and no `qstat`" in said(check(Pbs()))
+    assert "there is no `qsub` or `qstat`" in said(check(Pbs()))
     programs(qsub="", qstat="echo 'qstat: cannot connect to server s (errno=15010)' >&2; exit 2")
     assert "PBS does not answer: qstat: cannot connect to server s" in said(check(Pbs()))
 

@@ -42,6 +42,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"[ -e {tmp_path}/on_sbatch ] && . {tmp_path}/on_sbatch\necho $((100 + $(grep -c ^sbatch {asked})))",
         "scancel": f'echo scancel "$@" >> {asked}',
         "squeue": "echo PENDING",
+        "srun": "exit 1",
         "scontrol": f"cat {RECORDED}/slurm-partitions.txt",
         "sinfo": f"cat {RECORDED}/slurm-nodes.txt",
         "sacctmgr": "exit 1",
@@ -154,6 +155,11 @@ def stop_waits(run: RunFolder, told: in_job.Warned) -> int:
     return warned(run, told)
 
 
+def stopped_just_then(run: RunFolder, told: in_job.Warned) -> int:
+    Chain(run).stop()
+    return warned(run, told)
+
+
 def out_of_time(run: RunFolder, told: in_job.Warned) -> int:
     ended(run, "the wall time of 60 s is used up")
     return 75
@@ -168,6 +174,7 @@ def out_of_time(run: RunFolder, told: in_job.Warned) -> int:
         (lambda r, told: 4, "another controller holds the run"),
         (stop_requested, "stop was requested"),
         (stop_waits, "the run was stopped"),
+        (stopped_just_then, "the run was stopped"),
         (cancelled, "the job was cancelled"),
         (out_of_time, "the wall time of 60 s is used up"),
     ],

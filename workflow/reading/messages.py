@@ -108,11 +108,19 @@ def _unknown_key(location: Location, data: Any) -> str:
     where = f" in `{_dotted(tuple(above))}`" if above else ""
     fields = [name for name in model.model_fields if name != "kind"] if model else []
     hint = suggestion(str(key), fields) if fields else "it has no settings"
+    if above == ["resources"] and (others := _kinds_with(str(key))):
+        return f"unknown key `{key}`{where}; it goes with `kind: {others[0]}`"
     if not hint.startswith("did you mean"):
         for part, other in _parts(data).items():
             if key in other.model_fields and part != _dotted(tuple(above)):
                 hint = f"it belongs in `{part}`"
     return f"unknown key `{key}`{where}; {hint}"
+
+
+def _kinds_with(key: str) -> list[str]:
+    """The kinds of resources that have a key."""
+    members = get_args(Campaign.model_fields["resources"].annotation)
+    return [str(m.model_fields["kind"].default) for m in members if key in m.model_fields]
 
 
 def _parts(data: Any) -> dict[str, type[BaseModel]]:

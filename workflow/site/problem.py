@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from os import environ
 from typing import Any
 
+from workflow.words import listed
+
 ANSWER = 20.0
 """Seconds that a batch system gets to answer; a busy one takes some."""
 
@@ -83,6 +85,6 @@ def missing(kind: str, programs: tuple[str, ...]) -> list[Problem]:
     lacking = [f"`{program}`" for program in programs if shutil.which(program) is None]
     if not lacking:
         return []
-    words = f"there is no {' and no '.join(lacking)} on this machine ({socket.gethostname()})"
+    words = f"there is no {listed(lacking).replace(' and ', ' or ')} on this machine ({socket.gethostname()})"
     do = "start it on a login node of the cluster (a `module load` may be needed first), or set "
     return [Problem("resources.kind", words, f"{do}resources.kind to local, instead of {kind}")]

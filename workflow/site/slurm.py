@@ -10,6 +10,9 @@ from workflow.site.problem import Problem, missing
 from workflow.site.slurm_site import Nodes, Partition, SilentError, SlurmSite, read_site
 from workflow.words import counted, duration, listed, suggestion
 
+PROGRAMS = ("sbatch", "squeue", "scancel", "srun", "sinfo", "scontrol")
+"""That are needed to have jobs here, and to look after them."""
+
 UNITS = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 """Of memory, in Slurm's MB."""
 
@@ -44,7 +47,7 @@ def check_jobs(jobs: Iterable[Job], *, thorough: bool) -> list[Problem]:
         jobs: what is asked for.
         thorough: also ask the data base of accounts.
     """
-    problems = missing("slurm", ("sbatch", "sinfo", "scontrol"))
+    problems = missing("slurm", PROGRAMS)
     if problems:
         return problems
     try:
