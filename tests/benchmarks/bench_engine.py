@@ -1,7 +1,7 @@
 """What the engine costs beside the work it organises: `make bench`.
 
 The sleeping simulator is steered after every result on two workers (`steering.py`). Each figure comes with
-the bound it has to keep; the exit status says whether all were kept. `bench_steering.py` sets peers beside it.
+the bound it has to keep; the exit status says whether all were kept. `bench_steering.py` has its peers.
 """
 
 from __future__ import annotations

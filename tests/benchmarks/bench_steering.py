@@ -1,9 +1,9 @@
 """Steering after every result, beside Colmena and libEnsemble: `make bench`.
 
 The same sleeping simulations, whoever steers them: every run decides after every result. Prints Markdown.
-The peers run at the best settings that were found, in an environment of their own (they pin other versions),
-which is made if it is not there; without one, mlaround is measured alone. mlaround keeps a record that survives
-a power failure, a file and two synced lines a task; the peers keep none.
+The peers run at the best settings that were found, in an environment of their own (they may pin other
+versions), which is made if it is not there; without one, mlaround is measured alone. mlaround keeps a record
+that survives a power failure, a file and two synced lines a task; the peers keep none.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Extent:
     each: int
 
 
-QUICK = Extent(2.0, {0.1: 24}, {}, (), 0)
-FULL = Extent(60.0, {0.01: 1000, 0.1: 150, 1.0: 16}, {0.01: 500, 0.1: 80}, (2, 4, 8, 16, 32, 64), 8)
+QUICK = Extent(3.0, {0.1: 40}, {}, (), 0)
+FULL = Extent(50.0, {0.01: 1000, 0.1: 150, 1.0: 16}, {0.01: 500, 0.1: 60}, (2, 4, 8, 16, 32, 64), 6)
 
 
 def peers_python(folder: Path) -> Path | None:
@@ -164,13 +164,11 @@ def strict(bench: Bench, rows: list[Engine], extent: Extent) -> None:
 
 
 def more_workers(bench: Bench, rows: list[Engine], extent: Extent) -> None:
-    """Simulations of a second on more workers than there are cores, which they do not need."""
-    print("### Simulations of 1 s, more workers: idle, and of the whole wall time\n")
+    """Simulations of a second on more worker processes than there are cores, which they do not need."""
+    print("### Simulations of 1 s, more worker processes: idle, and of the whole wall time\n")
 
     def lines() -> Iterator[list[str]]:
-        for engine in rows:
-            if isinstance(engine, Mlaround) and engine.batches:
-                continue
+        for engine in (row for row in rows if row.processes):
             row = [engine.name]
             for workers in extent.workers:
                 run = bench.run(engine, Problem(1.0, extent.each * workers, workers))
@@ -236,8 +234,8 @@ def main() -> None:
     if extent.strict:
         strict(bench, rows, extent)
     if extent.workers:
-        more_workers(bench, rows, extent)
         growth(bench, rows, extent)
+        more_workers(bench, rows, extent)
     for trouble in bench.troubles:
         print(f"- {trouble}")
     print(

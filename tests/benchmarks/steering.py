@@ -162,9 +162,15 @@ class Run:
 
 
 class Engine(ABC):
-    """Something that steers simulations."""
+    """Something that steers simulations.
+
+    Attributes:
+        name: of its row.
+        processes: whether its workers are processes, one simulation a task.
+    """
 
     name: str
+    processes: bool
 
     @abstractmethod
     def command(self, problem: Problem, folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -283,6 +289,7 @@ name: bench
 simulator: {{kind: sleeping}}
 space: {{seconds: [{low!r}, {high!r}]}}
 surrogate: {{kind: "steering:Nothing"}}
+training: {{first: 1000000000}}
 steering: {{kind: random}}
 stop: {{simulations: {problem.simulations}}}
 resources: {{kind: {kind}, workers: {problem.workers}{task_time}}}
@@ -300,6 +307,7 @@ class Mlaround(Engine):
     def __init__(self, kind: str, *, batches: bool = False) -> None:
         self.kind, self.batches = kind, batches
         self.name = f"mlaround, `{kind}`{', in batches' if batches else ''}"
+        self.processes = kind != "threads" and not batches
 
     def command(self, problem: Problem, folder: Path) -> tuple[list[str], dict[str, str]]:
         """`drive` in a process of its own."""
@@ -346,6 +354,7 @@ class Peer(Engine):
 
     def __init__(self, name: str, script: str, workers_by: str, python: Path) -> None:
         self.name, self.script, self.workers_by, self.python = name, script, workers_by, python
+        self.processes = workers_by != "threads"
 
     def command(self, problem: Problem, folder: Path) -> tuple[list[str], dict[str, str]]:
         """The peer's program with the problem as its arguments."""
