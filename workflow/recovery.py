@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workflow.events import EventWriter
 from workflow.folder import RunFolder
 from workflow.record import Record
 from workflow.results import ResultFileError, is_whole, task_summary
 from workflow.splitting import split
+
+LATE = 3600.0
+"""Seconds before the last task's end in which what was written may not have reached the disk at a crash."""
 
 
 def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
@@ -36,8 +40,9 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
     # A task that is done must have a file, unless all that it did was done again.
     current = np.zeros(record.tasks, dtype=bool)
     current[record.task] = True
+    late = _ended_late(record)
     for task in np.flatnonzero(record.task_finished & ~record.task_given_up & current).tolist():
-        if task not in present or not is_whole(folder.result(task)):
+        if task not in present or (late[task] and not is_whole(folder.result(task))):
             # Away with it: a result that lies there is taken for one that a worker did not report.
             folder.result(task).unlink(missing_ok=True)
             attempt = int(record.task_attempts[task]) + 1
@@ -48,6 +53,13 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
         if task in present:
             folder.result(task).unlink(missing_ok=True)
     _tidy_models(folder, record)
+
+
+def _ended_late(record: Record) -> NDArray[np.bool_]:
+    """Which tasks ended so late that a crash may have cut their files; to open all of a million takes long."""
+    ended = record.task_ended
+    last: float = ended.max(initial=-np.inf, where=np.isfinite(ended))
+    return ~(ended < last - LATE)
 
 
 def adopted(folder: RunFolder, record: Record, task: int) -> dict[str, Any] | None:
