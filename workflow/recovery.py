@@ -56,7 +56,7 @@ def mend(folder: RunFolder, record: Record, log: EventWriter) -> None:
 
 
 def _ended_late(record: Record) -> NDArray[np.bool_]:
-    """Which tasks ended so late that a crash may have cut their files; to open all of a million takes long."""
+    """Which tasks ended so late that a crash may have cut their files: a million take long to open."""
     ended = record.task_ended
     last: float = ended.max(initial=-np.inf, where=np.isfinite(ended))
     return ~(ended < last - LATE)
