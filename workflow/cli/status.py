@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -46,7 +47,8 @@ def current(run: RunFolder) -> dict[str, Any]:
     if status["state"] not in HELD and (kept := len(run.requests())):
         status["requests"] = kept
     chain = Chain(run)
-    if (job := chain.job) is not None and run.controller_alive() is None:
+    here = os.environ.get("SLURM_JOB_ID")  # in the job itself, which is about to end
+    if (job := chain.job) not in (None, here) and run.controller_alive() is None:
         status["controller_job"] = {"job": job, "state": queued(job)}
     if status["state"] == "interrupted":
         status["hint"] = f"mlaround resume {shlex.quote(str(run.path))}"
