@@ -12,6 +12,9 @@ from chaos_runs import Tally
 
 BEGIN, END = "<!-- table: written by make chaos -->", "<!-- end of the table -->"
 
+BUSY = 2.0
+"""Processes that want to run, for each core, from which on times say more of the machine than of the runs."""
+
 HEAD = """\
 | what happens | instants | simulations | lost | twice | wrong | left | noticed, s | recovered, s |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|
@@ -54,11 +57,8 @@ def write(page: Path, tallies: Sequence[Tally], minutes: float) -> None:
     """Put the table in its place on the page."""
     text = page.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    load = os.getloadavg()[2]
-    said = (
-        f"On {machine()}; load {load:.0f} on average, since other work ran beside it"
-        if load > 4
-        else (f"On {machine()}")
-    )
-    middle = f"{BEGIN}\n{table(tallies)}\n{said}; {minutes:.0f} minutes in all.\n{END}"
+    said = f"On {machine()}; {minutes:.0f} minutes in all."
+    if (load := os.getloadavg()[2]) > BUSY * (os.cpu_count() or 1):
+        said += f" Other work ran beside it, {load:.0f} processes at a time, which makes all times longer."
+    middle = f"{BEGIN}\n{table(tallies)}\n{said}\n{END}"
     page.write_text(before + middle + after, encoding="utf-8")

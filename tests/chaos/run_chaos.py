@@ -56,17 +56,16 @@ ROWS: dict[str, Row] = {
 def each_process_of_a_pool(
     tally: Tally, times: int, chance: random.Random, place: Path, expected: Digests
 ) -> None:
-    """Kill one of each kind in one run, a training included."""
+    """Kill one of each kind in one run."""
     plan = [(tally.name, victim) for victim in (busy_worker, interchange, worker, manager)]
-    overrides = (*chaos_kills.LOCAL, *chaos_kills.TRAINING)
-    chaos_kills.mixed_kills({tally.name: tally}, plan * times, chance, place, expected, *overrides)
+    chaos_kills.mixed_kills({tally.name: tally}, plan * times, chance, place, expected, *chaos_kills.LOCAL)
 
 
 ALL_OF_A_POOL = "each process of a pool"
 
 QUICK = {
     ALL_OF_A_POOL: 1,
-    "controller (workers are processes)": 2,
+    "controller (workers are processes)": 1,
     "controller (workers are threads)": 6,
     "MPI rank": 1,
     chaos_kills.TRAINING_TASK: 1,
@@ -75,7 +74,7 @@ QUICK = {
     "disk turns read-only": 2,
     "result file cut or missing": 4,
     "log with a torn tail": 4,
-    "clock jumps": 4,
+    "clock jumps": 2,
     "second controller": 10,
 }
 """Instants of each row in the normal tests."""
