@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,17 @@ controller or the manager is gone: the manager's own helpers would survive it.""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
+_importing = threading.Lock()
+
+
+def _load_parsl() -> None:
+    """Import Parsl before any part of it: of two threads that import its parts, one can get half a module."""
+    with _importing:
+        import parsl.executors
+        import parsl.launchers
+        import parsl.providers  # noqa: F401
+
+
 def _tied(script: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", script, str(os.getpid()), *arguments]
 
@@ -53,6 +65,7 @@ def local_executor(
         name: of the pool.
         heartbeat: seconds between two signs of life, and without one until the other side counts as gone.
     """
+    _load_parsl()
     from parsl.executors import HighThroughputExecutor
     from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
     from parsl.providers import LocalProvider
@@ -150,6 +163,7 @@ def batch_executor(resources: Batch, folder: Path, name: str, heartbeat: tuple[f
         name: of the pool.
         heartbeat: seconds between two signs of life, and without one until the other side counts as gone.
     """
+    _load_parsl()
     from parsl.executors import HighThroughputExecutor
     from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 
@@ -197,6 +211,7 @@ def configured_executor(resources: ParslConfiguration, name: str) -> Any:
     """
     import importlib
 
+    _load_parsl()
     from parsl import Config
     from parsl.executors import HighThroughputExecutor
 
@@ -288,6 +303,7 @@ def _walltime(seconds: float) -> str:
 
 
 def _provider(resources: Batch, folder: Path, name: str) -> Any:
+    _load_parsl()
     if isinstance(resources, Slurm):
         return _slurm(resources, name, folder)
     if isinstance(resources, Pbs):
