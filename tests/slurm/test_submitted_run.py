@@ -16,7 +16,7 @@ space: {seconds: {values: [0.02, 0.03, 0.04]}}
 surrogate: {kind: mlp_ensemble}
 steering: {kind: random}
 training: {first: 100000}
-stop: {simulations: 600}
+stop: {simulations: 40}
 resources: {kind: slurm, partition: sim, time: 10 min, task_time: 0.05, controller: {time: 10 min}}
 """
 
@@ -41,23 +41,25 @@ def test_a_run_goes_on_from_job_to_job_until_it_is_finished(slurm: Slurm, tmp_pa
     def chain() -> dict:
         return json.loads((run / "slurm/controller.json").read_text())
 
-    def simulated() -> int:
-        return (run / "events.jsonl").read_text().count('"task_done"')
+    def events(kind: str) -> int:
+        return (run / "events.jsonl").read_text().count(f'"event":"{kind}"')
 
     first = chain()["job"]
     assert f"job {first} is its controller" in done.stdout
-    wait_until(lambda: simulated() > 2, "the first controller simulates", slurm)
+    wait_until(lambda: events("run_started") == 1, "the first controller is at work", slurm)
     # What Slurm does by itself two minutes before the walltime is over.
     slurm.run("scancel", "--signal=USR1", "--batch", first)
     wait_until(lambda: chain()["job"] != first, "another job follows", slurm)
-    handed_over = simulated()
-    # The rest of it: few, since this is a test.
-    asked = mlaround(slurm, tmp_path, "budget", "r", str(handed_over + 20), "--yes")
-    assert asked.returncode == 0, asked.stderr
+    wait_until(lambda: events("run_started") == 2, "the second controller is at work", slurm)
+    wait_until(lambda: events("block_started") > 0, "it has workers", slurm)
     wait_until(lambda: chain()["over"] is not None, "the run is over", slurm)
     assert chain()["over"] == "the run is over"
-    status = json.loads(mlaround(slurm, tmp_path, "status", "r", "--json").stdout)
-    assert (status["state"], status["simulations"]["lost"]) == ("finished", 0)
-    assert status["simulations"]["done"] >= handed_over + 20
+    assert (events("run_started"), events("run_stopped")) == (2, 2)
+    status = json.loads((run / "status.json").read_text())
+    assert (status["state"], status["simulations"]["done"], status["simulations"]["lost"]) == (
+        "finished",
+        40,
+        0,
+    )
     assert len(list((run / "slurm").glob("controller-*.out"))) == 2
     wait_until(lambda: slurm.jobs() == {}, "all jobs are over", slurm)
