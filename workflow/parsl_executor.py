@@ -333,7 +333,8 @@ def _slurm(resources: Slurm, name: str, folder: Path) -> Any:
         def execute_wait(self, command: str, timeout: float | None = None) -> tuple[int, str, str]:
             # A job inherits what is exported where it is submitted. What Slurm told the controller's own job
             # would be taken for what was asked for.
-            inherited = [n for n in os.environ if n.startswith(("SLURM_", "SBATCH_")) and n != "SLURM_CONF"]
+            kept = ("SLURM_CONF", "SLURM_CLUSTERS")  # which users set themselves, as they do SBATCH_*
+            inherited = [n for n in os.environ if n.startswith("SLURM_") and n not in kept]
             clean = "unset " + " ".join(inherited) + "; " if inherited else ""
             found: tuple[int, str, str] = execute_wait(clean + command, timeout or self.cmd_timeout)
             return found
