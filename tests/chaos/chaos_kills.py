@@ -24,6 +24,7 @@ from chaos_runs import (
 
 from workflow.events import Event
 from workflow.folder import RunFolder
+from workflow.record import State
 from workflow.requests import RequestError
 from workflow.run import Run
 
@@ -98,8 +99,14 @@ def _is_limited(run: Path, watch: Watch) -> bool:
 def _kill_one(
     tally: Tally, victim: Victim, chance: random.Random, controller: Controller, watch: Watch
 ) -> bool:
-    """Kill one process and see the run recover; whether it did."""
+    """Kill one process and see the run recover; whether it did.
+
+    No simulation is hit twice: one under which a worker or ranks die again is taken for the culprit.
+    """
     run = controller.run
+    if not wait_for(lambda: _all_whole(watch)):
+        tally.troubles.append("what was hit is not done")
+        return False
     time.sleep(chance.uniform(0.05, 0.6))
     found: list[int] = []
 
@@ -112,6 +119,7 @@ def _kill_one(
         return False
     time.sleep(chance.uniform(0, 0.1))
     before, after = set(controller.family.look()), watch.look()
+    watch.hit |= {marker["task"] for marker in RunFolder(run).running_tasks()}
     start = time.monotonic()
     if not kill(chance.choice(found)):
         return True  # it ended by itself just then
@@ -126,6 +134,18 @@ def _kill_one(
         tally.troubles.append(f"not recovered from: {tally.name}, instant {tally.instants}")
         return False
     tally.recover.append(healed - start)
+    return True
+
+
+def _all_whole(watch: Watch) -> bool:
+    """Whether all that was hit so far is done."""
+    watch.look()
+    record = watch.record
+    watch.hit |= {event["task"] for _, event in watch.seen if _is_loss(event)}
+    for task in watch.hit:
+        first = int(record.task_first[task])
+        if (record.state[first : first + int(record.task_count[task])] == State.PENDING).any():
+            return False
     return True
 
 

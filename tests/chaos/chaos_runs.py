@@ -164,6 +164,8 @@ class Watch:
     def __init__(self, run: Path) -> None:
         self.tail, self.record = EventTail(RunFolder(run).events), Record()
         self.seen: list[tuple[float, Event]] = []
+        self.hit: set[int] = set()
+        """Tasks that ran when something was killed, or were lost."""
 
     def look(self) -> int:
         """Read what is new; the number of events so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chaos_runs import Tally
@@ -21,10 +21,16 @@ HEAD = """\
 """
 
 
-def table(tallies: Sequence[Tally]) -> str:
-    """The table, a line for each row, and below it what could not be tried."""
-    lines = [_line(tally) for tally in tallies if not tally.missing]
-    text = HEAD + "\n".join(lines) + "\n"
+def table(tallies: Sequence[Tally], before: Mapping[str, str], order: Sequence[str]) -> str:
+    """The table, a line for each row, and below it what could not be tried.
+
+    Args:
+        tallies: what happened.
+        before: lines of an earlier table by their rows, kept where there is nothing newer.
+        order: of the rows.
+    """
+    lines = {**before, **{tally.name: line(tally) for tally in tallies if not tally.missing}}
+    text = HEAD + "".join(f"{lines[name]}\n" for name in order if name in lines)
     for tally in tallies:
         if tally.missing:
             text += f"\nNot tried here: {tally.name} ({tally.missing}).\n"
@@ -33,7 +39,8 @@ def table(tallies: Sequence[Tally]) -> str:
     return text
 
 
-def _line(tally: Tally) -> str:
+def line(tally: Tally) -> str:
+    """A row of the table."""
     cells = [tally.name, tally.instants, tally.simulations, tally.lost, tally.twice, tally.wrong, tally.left]
     return "| " + " | ".join([*map(str, cells), _seconds(tally.detect), _seconds(tally.recover)]) + " |"
 
@@ -53,12 +60,14 @@ def machine() -> str:
     return f"{os.cpu_count()} cores{model}, {platform.system()}, Python {platform.python_version()}"
 
 
-def write(page: Path, tallies: Sequence[Tally], minutes: float) -> None:
-    """Put the table in its place on the page."""
+def write(page: Path, tallies: Sequence[Tally], order: Sequence[str]) -> None:
+    """Put what happened in its place on the page; rows that were not tried now stay as they are."""
     text = page.read_text(encoding="utf-8")
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    said = f"On {machine()}; {minutes:.0f} minutes in all."
+    head, _, rest = text.partition(BEGIN)
+    middle, _, after = rest.partition(END)
+    before = {old.split("|")[1].strip(): old for old in middle.splitlines() if old.startswith("| ")}
+    said = f"On {machine()}."
     if (load := os.getloadavg()[2]) > BUSY * (os.cpu_count() or 1):
         said += f" Other work ran beside it, {load:.0f} processes at a time, which makes all times longer."
-    middle = f"{BEGIN}\n{table(tallies)}\n{said}\n{END}"
-    page.write_text(before + middle + after, encoding="utf-8")
+    middle = f"{table(tallies, before, order)}\n{said}"
+    page.write_text(f"{head}{BEGIN}\n{middle}\n{END}{after}", encoding="utf-8")

@@ -128,7 +128,7 @@ def in_processes(
         pid, _ = os.wait()
         name, answer = running.pop(pid)
         done[name] = Tally(**json.loads(answer.read_text())) if answer.exists() else _broken(name)
-        print(chaos_table.table([done[name]]).partition("--:|\n")[2].strip(), flush=True)
+        print(chaos_table.line(done[name]), *done[name].troubles, done[name].missing, flush=True)
     return [done[name] for name in names]
 
 
@@ -161,7 +161,7 @@ def main() -> None:
     if given.answers:
         given.answers.write_text(json.dumps([asdict(tally) for tally in tallies]))
     if given.page:
-        chaos_table.write(given.page, tallies, (time.monotonic() - start) / 60)
+        chaos_table.write(given.page, tallies, list(ROWS))
     sys.exit(not all(tally.good for tally in tallies))
 
 
