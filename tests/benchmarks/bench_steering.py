@@ -188,7 +188,9 @@ def growth(bench: Bench, rows: list[Engine], extent: Extent) -> None:
         return lambda r: 1e3 / r.rate(count // 2, count) if r.done >= count else math.nan
 
     def bytes_each(run: Run) -> float:
-        start = min(1000, run.done // 4)
+        start = 1000
+        if run.done < 2 * start:
+            return math.nan  # what is loaded at the start would be counted as growth
         return (run.memory(run.done) - run.memory(start)) * 2**20 / (run.done - start)
 
     def lines() -> Iterator[list[str]]:
