@@ -39,8 +39,8 @@ simulator:
 space: {x: [0, 1]}
 surrogate: {kind: "engine_plugins:Quadratic"}
 steering: {kind: sobol}
-training: {first: 12, every: 12, held_out: 0.25}
-stop: {simulations: 36}
+training: {first: 12, every: 8, held_out: 0.25}
+stop: {simulations: 20}
 seed: 3
 deterministic: true
 resources: """
@@ -93,13 +93,13 @@ def test_simulations_that_are_mpi_programs_over_two_nodes(slurm: Slurm, tmp_path
     marks = tmp_path / "marks"
     marks.mkdir()
     resources = "{kind: slurm, partition: sim, nodes: 2, ntasks_per_node: 2, launcher: srun, time: 10 min, "
-    resources += "task_time: 1}"
+    resources += "task_time: 10}"
     campaign = Campaign(slurm, tmp_path, (SPREAD + resources).replace("MARKS", str(marks)))
     campaign.start()
     campaign.end()
     assert sorted(path.name for path in marks.iterdir()) == ["n1", "n2"]
     assert not list(campaign.run.glob("parsl/*/ranks/*"))
-    campaign.check(36, "simulator.backend=cpu")
+    campaign.check(20, "simulator.backend=cpu")
 
 
 def test_a_controller_dies_with_its_node_and_another_goes_on_from_a_job_elsewhere(
