@@ -139,7 +139,8 @@ class _Life(Life):
             answers = [None] * len(alive)
         for (name, block), answer in zip(alive.items(), answers, strict=True):
             over = answer is not None and answer.terminal
-            gone = block.seen is not None and now - block.seen > HEARTBEAT_THRESHOLD
+            # The interchange itself waited for HEARTBEAT_THRESHOLD before it said so.
+            gone = block.seen is not None and now - block.seen > HEARTBEAT_PERIOD
             connected = block.seen == self._looked
             if connected or not (over or gone):
                 continue
@@ -150,10 +151,10 @@ class _Life(Life):
                 self._stillborn += 1
                 self._ask_after = now + 5.0 * 2 ** (self._stillborn - 1)
                 reason = f"it ended before its workers were there: {self._said(name)}"
-            elif gone:
-                reason = "its workers went away"
+            elif over and answer is not None:
+                reason = answer.state.name.lower()
             else:
-                reason = answer.state.name.lower() if answer is not None else "over"
+                reason = "its workers went away"
             self._tell("block_ended", {**self._named(name), "reason": reason})
             if self._stillborn >= STILLBORN:
                 raise PoolFailedError(
