@@ -4,23 +4,30 @@ import json
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from painted import painted
 from playwright.sync_api import expect
-from served import PATIENCE
+from served import PATIENCE, dashboard
 from small_run import small_run
 from tuned_run import tuned_run
 
 from workflow.run import open_run
 
 
-@pytest.fixture
-def runs(tmp_path):
-    root = tmp_path / "runs"
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("figures") / "runs"
     shutil.copytree(small_run(), root / "wells-1")
     shutil.copytree(tuned_run(), root / "tuned-1")
     return root
+
+
+@pytest.fixture(scope="module")
+def server(runs):
+    with dashboard(runs) as found:
+        yield found
 
 
 def show(page, server, run, name, query=""):
@@ -46,8 +53,7 @@ def until(page, true):
         page.wait_for_timeout(20)
 
 
-def test_every_figure_of_every_page_is_drawn(watch, serve, runs):
-    server = serve(runs)
+def test_every_figure_of_every_page_is_drawn(watch, server, runs):
     page = watch().open(server.url)
     page.get_by_role("link", name="wells-1").wait_for()
     drawn = 0
@@ -66,8 +72,7 @@ def test_every_figure_of_every_page_is_drawn(watch, serve, runs):
     assert drawn >= 20
 
 
-def test_a_choice_draws_another_figure_and_stays_in_the_address(watch, serve, runs):
-    server = serve(runs)
+def test_a_choice_draws_another_figure_and_stays_in_the_address(watch, server, runs):
     page = watch().open(server.url)
     page.get_by_role("link", name="tuned-1").wait_for()
     show(page, server, "tuned-1", "coverage")
@@ -92,8 +97,7 @@ def test_a_choice_draws_another_figure_and_stays_in_the_address(watch, serve, ru
     expect(found.get_by_text(re.compile("gives for energy"))).to_be_visible()
 
 
-def test_numbers_and_pictures_can_be_taken_away(watch, serve, runs):
-    server = serve(runs)
+def test_numbers_and_pictures_can_be_taken_away(watch, server, runs):
     page = watch(color_scheme="dark").open(server.url)
     page.get_by_role("link", name="wells-1").wait_for()
     show(page, server, "wells-1", "surrogate")
@@ -116,16 +120,16 @@ def test_numbers_and_pictures_can_be_taken_away(watch, serve, runs):
     expect(rows.first).to_contain_text("mean_square")
 
 
-def test_new_simulations_are_drawn_and_the_view_stays(watch, serve, runs):
-    folder = runs / "wells-1"
-    lines = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+def test_new_simulations_are_drawn_and_the_view_stays(watch, server, runs, tmp_path):
+    lines = (runs / "wells-1" / "events.jsonl").read_text().splitlines(keepends=True)
     trained = next(k for k, line in enumerate(lines) if json.loads(line)["event"] == "model_trained")
-    (folder / "events.jsonl").write_text("".join(lines[: trained + 1]))
+    shutil.copytree(runs / "wells-1", tmp_path / "wells-2")
+    (tmp_path / "wells-2" / "events.jsonl").write_text("".join(lines[: trained + 1]))
+    folder = Path(shutil.move(tmp_path / "wells-2", runs))
     before = open_run(folder).record
-    server = serve(runs)
     page = watch().open(server.url)
-    page.get_by_role("link", name="wells-1").wait_for()
-    show(page, server, "wells-1", "coverage")
+    page.get_by_role("link", name="wells-2").wait_for()
+    show(page, server, "wells-2", "coverage")
     found = figure(page, "coverage")
     expect(found).to_contain_text(f"{before.done + before.failed} simulations:")
     plot = found.locator(".plot")
@@ -148,8 +152,7 @@ def test_new_simulations_are_drawn_and_the_view_stays(watch, serve, runs):
     until(page, lambda: plot.evaluate(span) == whole)
 
 
-def test_figures_follow_the_theme(watch, serve, runs):
-    server = serve(runs)
+def test_figures_follow_the_theme(watch, server, runs):
     page = watch(color_scheme="light").open(server.url)
     page.get_by_role("link", name="wells-1").wait_for()
     show(page, server, "wells-1", "surrogate")

@@ -4,26 +4,25 @@ import pytest
 from painted import painted, paints, show
 from playwright.sync_api import expect
 from replay import Replay
-from served import Proxy
+from served import Proxy, dashboard
 
 LIVE = ("overview", "tasks", "timeline")
+TASKS = 10_000
 ALLOWED = 150_000
-"""Bytes, heads of answers not counted, until the first page shows a run of 10,000 tasks."""
+"""Bytes, heads of answers not counted, until the first page shows such a run."""
 
 
 @pytest.fixture(scope="module")
-def replayed(tmp_path_factory):
-    """Writes a run once for all tests that look at one of that size."""
-    made = {}
+def replay(tmp_path_factory):
+    written = Replay(tmp_path_factory.mktemp("replays") / "runs" / "replay", tasks=TASKS)
+    yield written
+    written.close()
 
-    def of(tasks):
-        if tasks not in made:
-            made[tasks] = Replay(tmp_path_factory.mktemp("replays") / "runs" / "replay", tasks=tasks)
-        return made[tasks]
 
-    yield of
-    for one in made.values():
-        one.close()
+@pytest.fixture(scope="module")
+def server(replay):
+    with dashboard(replay.folder.path.parent) as found:
+        yield found
 
 
 def shown(page, label):
@@ -31,10 +30,7 @@ def shown(page, label):
     return int(re.match(r"[\d,]+", text)[0].replace(",", ""))
 
 
-@pytest.mark.parametrize("tasks", [10_000, 100_000])
-def test_every_change_of_a_large_run_is_drawn(watch, serve, replayed, tasks):
-    replay = replayed(tasks)
-    server = serve(replay.folder.path.parent)
+def test_every_change_of_a_large_run_is_drawn(watch, server, replay):
     page = watch().open(f"{server.url}#/replay/overview")
     painted(page, replay.mark.t)
     for name in LIVE:
@@ -50,9 +46,8 @@ def test_every_change_of_a_large_run_is_drawn(watch, serve, replayed, tasks):
     assert shown(page, "simulations done") == written.done
 
 
-def test_little_is_sent_before_an_analysis_is_asked_for(watch, serve, replayed):
-    replay = replayed(10_000)
-    proxy = Proxy(serve(replay.folder.path.parent).url)
+def test_little_is_sent_before_an_analysis_is_asked_for(watch, server, replay):
+    proxy = Proxy(server.url)
     try:
         watched = watch()
         page = watched.open(f"{proxy.url}#/replay/overview")

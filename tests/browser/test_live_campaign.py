@@ -16,14 +16,14 @@ from served import PATIENCE
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "slit_density.yaml"
 
 SMALL = (
-    "simulator.steps=50000",
+    "simulator.steps=20000",
     "stop.simulations=1000",  # never reached: the test ends it when it has seen enough
     "training.first=8",
     "training.every=8",
     "surrogate.members=3",
     "surrogate.folds=3",
     "surrogate.steps=100",
-    "resources.task_time=3",
+    "resources.task_time=2",
     "resources.workers=2",
 )
 
@@ -206,9 +206,9 @@ def test_a_campaign_from_its_start_to_its_end(watch, serve, start, tmp_path):
     planned = sum(len(e["inputs"]) for e in run.events("task_proposed") if "asked" not in e)
     page.get_by_role("button", name="Actions").click()
     page.locator("#actions").get_by_role("button", name="Change the budget").click()
-    page.get_by_role("dialog").get_by_role("spinbutton").fill(str(planned + 30))
+    page.get_by_role("dialog").get_by_role("spinbutton").fill(str(planned + 16))
     said = confirm(page, "Change budget")
-    assert f"{planned + 30}" in said
+    assert f"{planned + 16}" in said
     expect(state(page)).to_have_text(re.compile("finished"), timeout=2000 * PATIENCE)
     expect(tile(page, "effective speedup")).not_to_have_text(speedup)
     assert len(run.events("model_trained")) > learned
@@ -218,7 +218,7 @@ def test_a_campaign_from_its_start_to_its_end(watch, serve, start, tmp_path):
     expect(tile(page, "simulations done")).to_contain_text(re.compile(f"^{numbers['done']}"))
     said = re.compile(f"^finished: {numbers['done']} done")
     expect(page.get_by_role("status").filter(has_text=said)).to_have_count(1, timeout=1000 * PATIENCE)
-    assert numbers["done"] + numbers["failed"] == planned + 31
+    assert numbers["done"] + numbers["failed"] == planned + 17
     assert numbers["failed"] == len(
         next(e for e in run.events("task_proposed") if e["task"] == killed)["inputs"]
     )

@@ -1,21 +1,22 @@
 import pytest
 from painted import painted, show
 from replay import Replay
-from served import Proxy
+from served import Proxy, dashboard
 
 LIVE = ("overview",)
 
 
-@pytest.fixture
-def replay(tmp_path):
-    written = Replay(tmp_path / "runs" / "replay", tasks=1000)
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory):
+    written = Replay(tmp_path_factory.mktemp("stream") / "runs" / "replay", tasks=1000)
     yield written
     written.close()
 
 
-@pytest.fixture
-def server(serve, replay):
-    return serve(replay.folder.path.parent)
+@pytest.fixture(scope="module")
+def server(replay):
+    with dashboard(replay.folder.path.parent) as found:
+        yield found
 
 
 def test_eight_tabs_are_live_on_one_stream(watch, server, replay):
@@ -43,8 +44,8 @@ def test_it_works_below_a_prefix_behind_a_proxy(watch, server, replay):
         proxy.close()
 
 
-def test_the_server_is_gone_at_once_though_pages_are_open(watch, server, replay):
-    watched = watch()
+def test_the_server_is_gone_at_once_though_pages_are_open(watch, serve, replay):
+    server, watched = serve(replay.folder.path.parent), watch()
     for name in LIVE:
         painted(watched.open(f"{server.url}#/replay/{name}"), replay.mark.t)
     watched.excused.append("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_NETWORK")

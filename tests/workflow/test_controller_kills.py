@@ -50,7 +50,7 @@ def command(process):
 
 
 def test_killed_tasks_fail_and_no_other_is_touched(monkeypatch, tmp_path):
-    with live(monkeypatch, tmp_path / "r", MOODY, *HANGS) as here:
+    with live(monkeypatch, tmp_path / "r", MOODY, *HANGS, "stop.simulations=6") as here:
         killed = []
 
         def hanging():
@@ -76,7 +76,7 @@ def test_killed_tasks_fail_and_no_other_is_touched(monkeypatch, tmp_path):
             assert programs
             assert not here.folder.marker(task).exists()
         assert here.end().exit_code == 1
-    state = whole_but_files(tmp_path / "r", 10)
+    state = whole_but_files(tmp_path / "r", 6)
     hot = np.flatnonzero(state.inputs[:, 0] > 0.5)
     assert sorted(state.task[hot].tolist()) == sorted(killed)
     assert len(killed) >= 2
@@ -91,7 +91,7 @@ def test_killed_tasks_fail_and_no_other_is_touched(monkeypatch, tmp_path):
     assert busy_seconds(state) > float((state.task_ended - state.task_started)[ran].sum())
     # They have no result file, and need none: nothing of them runs again.
     resume(tmp_path / "r")
-    assert whole_but_files(tmp_path / "r", 10).tasks == state.tasks
+    assert whole_but_files(tmp_path / "r", 6).tasks == state.tasks
     assert not list(here.folder.running.iterdir())
 
 
