@@ -68,7 +68,9 @@ class TaskTable:
                 self._ran(event)
             else:
                 self._waits(event["task"])  # on which worker, and from when, the log does not say
-            self._state.data[event["task"]] = TaskState.FAILED
+            # A task that was split fails none of its simulations: they run in others.
+            none = record.failed == failed
+            self._state.data[event["task"]] = TaskState.LOST if none else TaskState.FAILED
         elif kind == "task_retried" and not record.task_finished[event["task"]]:
             self._waits(event["task"])
         elif kind in ("run_started", "run_stopped"):
