@@ -1,9 +1,11 @@
-"""Which tests run on one worker (those of a file, which share fixtures and compiled kernels, and those that
-need a browser or a Slurm), and which examples hypothesis draws: the same in every run, so that a failure is the change's
-and never chance's.
+"""Which tests run on one worker (those of a file, which share fixtures and compiled kernels; those that need a
+browser; those that need a Slurm or MPI), and which examples hypothesis draws: the same in every run, so that a
+failure is the change's and never chance's.
 
 `pytest --hypothesis-profile=chance` draws others, new ones in every run.
 """
+
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +25,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         # Each of these is a process of its own for up to a minute, and shares nothing with the others.
         alone = item.path.name == "test_cuda_simulated.py"
-        # One browser for all that need one: two would take the cores that each needs to keep up. One Slurm, too.
-        place = item.path.parent if item.path.parent.name in ("browser", "slurm") else item.path
+        # One browser for all that need one: two would take the cores that each needs to keep up.
+        place = item.path.parent if item.path.parent.name == "browser" else item.path
+        # One Slurm, and ranks of one program at a time: ranks that wait take a whole core.
+        if item.path.parent.name == "slurm" or item.get_closest_marker("mpi"):
+            place = Path(__file__).parent / "slurm"
         item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else str(place)))

@@ -38,6 +38,7 @@ def found(checks: list[Check], name: str) -> Check:
     return check
 
 
+@pytest.mark.mpi  # where there is one
 def test_all_that_it_says_of_this_machine(place: Path) -> None:
     sites = place / "mlaround" / "sites.yaml"
     sites.parent.mkdir()
