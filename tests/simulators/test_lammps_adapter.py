@@ -278,7 +278,7 @@ def test_a_crash_ends_one_simulation_alone(started: list[Any]) -> None:
 
 
 @needs_lammps
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.mpi)])
 def test_a_simulation_without_end_is_ended_and_nothing_is_left(ranks: int, started: list[Any]) -> None:
     before = set(psutil.Process().children(recursive=True))
     simulator = fluid(in_the_second("run 1000000000"), ranks=ranks, timeout=4, keep_folders="none")
