@@ -8,8 +8,11 @@ import psutil
 import pytest
 from engine_runs import MOODY, run, whole
 
+from workflow.dashboard.tasktable import TaskState, TaskTable
+from workflow.events import read_events
 from workflow.losses import ALONE, FREE, Losses
 from workflow.pool import BlockEndingError, PoolLostError, WorkerLostError
+from workflow.record import Record
 
 LOCAL = "resources={kind: local, workers: 2, task_time: 0.5"
 
@@ -60,6 +63,13 @@ def test_one_bad_simulation_fails_alone_and_its_batch_mates_are_run_again(
     assert {why for why, _ in state.failures.values()} == {reason}
     assert state.task_count[state.task[bad]].max() == 1  # each was isolated
     assert not list(started_by(tmp_path))
+    events, table, afresh = list(read_events(tmp_path / "r" / "events.jsonl")), TaskTable(), Record()
+    for event in events:
+        table.apply(afresh, event)
+    split = [e["task"] for e in events if e["event"] == "task_failed" and e["reason"] == "split"]
+    assert split
+    shown = table.whole(0.0)["state"]
+    assert {int(shown[task]) for task in split} == {TaskState.LOST}  # no simulation of theirs failed
 
 
 def started_by(folder):
