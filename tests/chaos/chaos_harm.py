@@ -25,7 +25,7 @@ from workflow.record import Record
 
 CLOCK = Path(__file__).with_name("shifted_clock")
 
-SHORT = ("simulator.seconds=0.01",)
+SHORT = ("simulator.seconds=0.04",)
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 
 DISK = 24

@@ -79,7 +79,7 @@ QUICK = {
 }
 """Instants of each row in the normal tests."""
 
-PLANNED, PLANNED_QUICK = 6000, 1500
+PLANNED, PLANNED_QUICK = 6000, 2000
 """Simulations of the run that nothing happens to: more than any other gets to."""
 
 
