@@ -1,6 +1,6 @@
 """Which tests run on one worker (those of a file, which share fixtures and compiled kernels; those that need
-a browser; those that need a Slurm or MPI), and which examples hypothesis draws: the same in every run, so that
-a failure is the change's and never chance's.
+a browser; those that need a Slurm or MPI), and which examples hypothesis draws: the same in every run, so
+that a failure is the change's and never chance's.
 
 `pytest --hypothesis-profile=chance` draws others, new ones in every run.
 """

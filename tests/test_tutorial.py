@@ -1,4 +1,4 @@
-"""The tutorial's commands and its Python, run as they stand but for the number of steps."""
+"""The tutorial's commands and its Python, run as they stand but for how much is simulated and learned."""
 
 import os
 import re
@@ -14,7 +14,8 @@ SMALL = ["--set", "simulator.steps=2000", "--set", "simulator.ions=90"]
 QUICK = {
     "run ": [
         *SMALL,
-        *shlex.split("--set stop.simulations=40 --set training.first=20 --set training.every=20"),
+        *shlex.split("--set stop.simulations=24 --set training.first=12 --set training.every=12"),
+        *shlex.split("--set surrogate.members=3 --set surrogate.folds=3 --set surrogate.steps=200"),
     ],
     "plan ": SMALL,
 }

@@ -12,7 +12,7 @@ import time
 from urllib.parse import parse_qs
 
 import pytest
-from served import PATIENCE
+from served import PATIENCE, dashboard
 from small_run import small_run
 
 from workflow.run import open_run
@@ -24,11 +24,16 @@ INSIDE, NEAR, OUTSIDE = (
 )
 
 
+@pytest.fixture(scope="module")
+def server():
+    with dashboard(small_run()) as found:
+        yield found
+
+
 @pytest.fixture
-def page(watch, serve):
-    process = serve(small_run())
-    page = watch().open(process.url)
-    page.goto(address(process.url, "stiffness=4&temperature=1.2"))
+def page(watch, server):
+    page = watch().open(server.url)
+    page.goto(address(server.url, "stiffness=4&temperature=1.2"))
     settled(page, stiffness=4)
     return page
 
