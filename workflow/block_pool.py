@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow import preflight
 from workflow.executor_pool import ExecutorPool, Life
 from workflow.pool import PoolFailedError, Tell
 from workflow.resources import Batch, ParslConfiguration
@@ -163,12 +164,14 @@ class _Life(Life):
                 )
 
     def _said(self, name: str) -> str:
-        """The end of what a block printed."""
+        """Why a block ended, as far as that can be told from what it printed; else the end of that."""
         resource = getattr(self._executor.provider, "resources", {}).get(self._blocks[name].job, {})
         texts = []
         for stream in ("job_stderr_path", "job_stdout_path"):
             with suppress(OSError, TypeError):
                 texts.append(Path(resource.get(stream)).read_text(errors="replace").strip())
+        if known := preflight.reasons("\n".join(texts)):
+            return "; ".join(known)
         return next((text[-TAIL:] for text in texts if text), "nothing")
 
     def _named(self, name: str) -> dict[str, Any]:

@@ -13,22 +13,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from workflow import preflight
 from workflow.batching import Array, BatchSizer
 from workflow.binding import bind
 from workflow.campaign import Campaign
 from workflow.events import EventWriter, cut_torn_tail
 from workflow.folder import RunFolder, write_atomically
 from workflow.losses import Losses
+from workflow.places import BREAKDOWNS, Places
 from workflow.planner import Planner
-from workflow.pool import LostError, Pool, PoolFailedError, WithdrawnError, WorkerLostError
+from workflow.pool import LostError, PoolFailedError, WithdrawnError, WorkerLostError
 from workflow.pools import start_pool
 from workflow.provenance import code_state, installed_packages, package_version
 from workflow.reading import dump
 from workflow.record import Record
 from workflow.recovery import adopted, mend
 from workflow.requests.acting import Actions
-from workflow.resources import Batch
 from workflow.snapshots import Snapshots
 from workflow.splitting import split
 from workflow.status import status
@@ -37,9 +36,6 @@ from workflow.table import write_table
 from workflow.tasks import simulate
 from workflow.trainer import Trainer
 from workflow.worker import timed_out
-
-BREAKDOWNS = 30
-"""How often the whole pool may break down before the run is stopped."""
 
 TICK = 1.0
 """Seconds between status files and looks for requests; nothing else waits for the clock."""
@@ -101,8 +97,7 @@ class Controller:
         """Tasks in flight on the pool of trainings, which has nothing else to do."""
         self.backlog: deque[int] = deque()
         self.losses = Losses()
-        self.looking = False
-        """Whether the workers are looked at before they are trusted with a simulation."""
+        self.places = Places(self)
         self.silent: dict[int, float] = {}
         self.ending: Ending | None = None
         self.held = False
@@ -115,7 +110,7 @@ class Controller:
             self.actions = Actions(self, left)
             # The workers start while this thread reads the record and asks for the first points.
             self.pool = start_pool(
-                self.campaign.resources, self.folder.parsl, name="simulate", tell=self.tell
+                self.campaign.resources, self.folder.parsl, name="simulate", tell=self.places.tell
             )
             try:
                 return self._run()
@@ -144,7 +139,7 @@ class Controller:
                 resumed=resumed,
             )
             if resumed:
-                self._cancel_blocks()
+                self.places.cancel_left()
                 mend(self.folder, self.record, self.log)
             self.snapshots = Snapshots(self.folder, self.record)
             self.planner = Planner(self.campaign, self.space, self.record)
@@ -154,8 +149,7 @@ class Controller:
             self.trainer = Trainer(self)
             self.backlog.extend(self.record.unfinished_tasks().tolist())
             if self.pool.remote:
-                self.looking = True
-                self.look(self.pool)
+                self.places.look(self.pool, self.campaign.resources)
             self.actions.take()
             self.started = time.monotonic()
             try:
@@ -164,7 +158,7 @@ class Controller:
                 self.trainer.close()
             # Before the table is written: whoever waits for the last result need not wait for it.
             self.pool.close(kill=True)
-            self._note_last_blocks()
+            self.places.note_last()
             self.note("run_stopped", state=ending.state, reason=ending.reason)
             self.commit()
             self.folder.tidy_running()
@@ -220,7 +214,7 @@ class Controller:
         over = self.ending is not None and self.ending.state != "finished"
         if self.held != (over or self.record.paused):
             self._hold(not self.held)
-        if self.held or self.looking:
+        if self.held or not self.places.trusted:
             self.commit()
             return
         if self.ending is None:
@@ -332,10 +326,11 @@ class Controller:
         elif kind == "wake":
             pass
         elif kind == "block":
-            if subject != "workers":  # else it only says that there is a worker to use
-                self.note(subject, **future)
+            self.places.note(subject, future)
         elif kind == "looked":
-            self._looked(subject, future)
+            problem = self.places.looked(subject, future)
+            if problem is not None:
+                self._fail(problem)
         elif kind == "trained":
             problem = self.trainer.finish(future)
             if problem is not None:
@@ -408,56 +403,6 @@ class Controller:
         """Seconds after which a task was ended because its time was over; ``None`` if it was not."""
         marker = self.folder.read_marker(task)
         return marker["limit"] if marker is not None and timed_out(marker, time.time()) else None
-
-    # Places.
-
-    def tell(self, event: str, fields: dict[str, Any]) -> None:
-        """Take word of a pool's blocks, from any thread."""
-        self.messages.put(("block", event, fields))
-
-    def look(self, pool: Pool) -> None:
-        """Have a worker of a pool say what it is and sees."""
-        request = {"folder": str(self.folder.path), "token": preflight.leave_token(self.folder)}
-        future = pool.submit(preflight.look, request, urgent=True)
-        future.add_done_callback(lambda done: self.messages.put(("looked", pool, done)))
-
-    def _looked(self, pool: Pool, future: Future[Any]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if isinstance(error, LostError):
-            if pool.broken:
-                pool.restart()
-            if pool.breakdowns <= BREAKDOWNS:
-                self.look(pool)
-                return
-        if error is not None:
-            self._fail(str(error))
-        else:
-            problems = preflight.problems(preflight.mine(), future.result())
-            if problems:
-                self._fail("before any simulation: " + "; ".join(problems))
-            elif pool is self.pool:
-                self.looking = False
-
-    def _cancel_blocks(self) -> None:
-        """Cancel the jobs that an earlier controller left in the queue: their workers would find nobody."""
-        left = self.record.open_blocks
-        if left and isinstance(self.campaign.resources, Batch):
-            from workflow.parsl_executor import cancel  # imported here: it takes a second
-
-            with suppress(Exception):  # those that come up later end by themselves
-                cancel(self.campaign.resources, [block["job"] for block in left], self.folder.parsl)
-        for block in left:
-            fields = {key: block[key] for key in ("pool", "block", "job")}
-            self.note("block_ended", **fields, reason="left by an earlier controller")
-
-    def _note_last_blocks(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                kind, event, fields = self.messages.get_nowait()
-                if kind == "block" and event != "workers":
-                    self.note(event, **fields)
 
     def _fail(self, reason: str) -> None:
         if self.ending is None or self.ending.state == "finished":

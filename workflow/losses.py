@@ -12,7 +12,7 @@ from workflow.words import duration
 FREE = 20
 """How often a task is handed over again because of nodes, managers or interchanges that went away."""
 
-ALONE = 2
+ALONE = 3
 """How often a worker may die under a single simulation before that is taken for the simulation's doing."""
 
 
@@ -36,7 +36,7 @@ class Losses:
 
     What the infrastructure does costs a task nothing, up to a limit. A worker that dies is the task's doing
     until shown otherwise: of several simulations one may be the culprit, so that they are run apart from each
-    other; a single one is run once more, and then fails.
+    other; a single one is run again, and fails when it was there each time.
     """
 
     def __init__(self) -> None:

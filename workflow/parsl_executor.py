@@ -328,7 +328,12 @@ def _slurm(resources: Slurm, name: str, folder: Path) -> Any:
             return f"srun {each} --kill-on-bad-exit=0 --wait=0 {command}"
 
     class Provider(SlurmProvider):  # type: ignore[misc]
-        """Submits from within a job, too."""
+        """Submits from within a job, too, and tells how jobs ended where there is no accounting."""
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            # squeue leaves out jobs that are over, which Parsl then takes for completed, whatever happened.
+            self._cmd = self._cmd.replace("squeue ", "squeue --states=all ", 1)
 
         def execute_wait(self, command: str, timeout: float | None = None) -> tuple[int, str, str]:
             # A job inherits what is exported where it is submitted. What Slurm told the controller's own job

@@ -129,10 +129,10 @@ class Trainer:
         # Of a machine of its own a training takes one worker: simulations have the others.
         workers = None if isinstance(self._resources, Batch) else 1
         self._pool = start_pool(
-            self._resources, self._folder.parsl, name="train", workers=workers, tell=controller.tell
+            self._resources, self._folder.parsl, name="train", workers=workers, tell=controller.places.tell
         )
         if self._pool.remote:
-            controller.look(self._pool)
+            controller.places.look(self._pool, self._resources)
 
     def _place(self) -> Pool:
         """Where the next training runs: on its own pool, or on a worker of simulations that is idle."""

@@ -69,7 +69,7 @@ class Untrainable(Surrogate):
 
 
 class Moody(Simulator):
-    """Does what ``mood`` says where x is above a threshold, and returns x and a hash of the seed elsewhere."""
+    """Does what ``mood`` says where x is above a threshold; elsewhere it gives x and a hash of the seed."""
 
     mood: str = "calm"
     above: float = 0.5
