@@ -19,8 +19,12 @@ HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD = 3, 12
 LOOK_PERIOD = 1.0
 """Seconds between questions to the interchange which managers are connected."""
 
-POLL_PERIOD = 30.0
-"""Seconds between questions to the batch system how the jobs are; sooner when managers went away."""
+POLL_PERIOD, POLL_SOON, POLL_SILENT = 30.0, 10.0, 2.0
+"""Seconds between questions to the batch system how the jobs are; sooner in the first minutes of a job that
+has no worker yet, and when managers went away."""
+
+YOUNG = 120.0
+"""Seconds after its submission for which a block is asked about more often."""
 
 STILLBORN = 3
 """Blocks in a row that ended before any worker of theirs came, after which no other is asked for."""
@@ -124,10 +128,16 @@ class _Life(Life):
         if workers != self.connected:
             self.connected = workers
             self._tell("workers", {})
-        silent = [b for b in self._blocks.values() if not b.ended and b.seen is not None and b.seen < now]
-        if now - self._polled >= (2.0 if silent else POLL_PERIOD):
+        if now - self._polled >= self._poll_period(now):
             self._polled = now
             self._poll(now)
+
+    def _poll_period(self, now: float) -> float:
+        alive = [block for block in self._blocks.values() if not block.ended]
+        if any(block.seen is not None and block.seen < now for block in alive):
+            return POLL_SILENT
+        young = any(block.seen is None and now - block.submitted < YOUNG for block in alive)
+        return POLL_SOON if young else POLL_PERIOD
 
     def _poll(self, now: float) -> None:
         """Ask the batch system for the jobs, and end those that have no worker any more."""
@@ -151,28 +161,37 @@ class _Life(Life):
             if block.seen is None:
                 self._stillborn += 1
                 self._ask_after = now + 5.0 * 2 ** (self._stillborn - 1)
-                reason = f"it ended before its workers were there: {self._said(name)}"
+                reason = "it ended before its workers were there"
             elif over and answer is not None:
                 reason = answer.state.name.lower()
             else:
                 reason = "its workers went away"
             self._tell("block_ended", {**self._named(name), "reason": reason})
-            if self._stillborn >= STILLBORN:
+            if block.seen is None and (self._stillborn >= STILLBORN or self._known(name)):
+                count = "a block" if self._stillborn == 1 else f"{self._stillborn} blocks in a row"
                 raise PoolFailedError(
-                    f"pool {self._name}: {STILLBORN} blocks in a row ended before their workers were there; "
-                    f"the last one, job {block.job}, said: {self._said(name)}"
+                    f"pool {self._name}: {count} ended before any worker was there; job {block.job}: "
+                    f"{self._said(name)}"
                 )
 
-    def _said(self, name: str) -> str:
-        """Why a block ended, as far as that can be told from what it printed; else the end of that."""
+    def _printed(self, name: str) -> list[str]:
+        """What a block printed: to its standard error, and to its output."""
         resource = getattr(self._executor.provider, "resources", {}).get(self._blocks[name].job, {})
         texts = []
         for stream in ("job_stderr_path", "job_stdout_path"):
             with suppress(OSError, TypeError):
                 texts.append(Path(resource.get(stream)).read_text(errors="replace").strip())
-        if known := preflight.reasons("\n".join(texts)):
+        return texts
+
+    def _known(self, name: str) -> list[str]:
+        """Why a block ended, as far as what it printed tells: the next one would end as well."""
+        return preflight.reasons("\n".join(self._printed(name)))
+
+    def _said(self, name: str) -> str:
+        """Why a block ended if that is known; else the end of what it printed."""
+        if known := self._known(name):
             return "; ".join(known)
-        return next((text[-TAIL:] for text in texts if text), "nothing")
+        return next((text[-TAIL:] for text in self._printed(name) if text), "it said nothing")
 
     def _named(self, name: str) -> dict[str, Any]:
         return {"pool": self._name, "block": f"{self._folder.name}.{name}", "job": self._blocks[name].job}
