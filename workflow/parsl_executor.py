@@ -35,6 +35,9 @@ _WATCHER = """trap 'kill -9 0' TERM; "$@" & wait; kill -9 0"""
 """Runs the manager under a shell that leads its process group, and ends the group whole when either the
 controller or the manager is gone: the manager's own helpers would survive it."""
 
+_WORKERS = "parsl.executors.high_throughput.process_worker_pool"
+"""The module that runs the workers of a node."""
+
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -92,11 +95,10 @@ def local_executor(
                 self.start_manager()
 
         def start_manager(self) -> None:
-            module = "parsl.executors.high_throughput.process_worker_pool"
             arguments = shlex.split(self.launch_cmd.format(block_id=0))[1:]
             with (folder / "manager.out").open("ab") as output:
                 self.manager = subprocess.Popen(
-                    _tied(_MANAGER, _WATCHER, sys.executable, "-m", module, *arguments),
+                    _tied(_MANAGER, _WATCHER, sys.executable, "-m", _WORKERS, *arguments),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -168,12 +170,10 @@ def batch_executor(resources: Batch, folder: Path, name: str, heartbeat: tuple[f
     from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 
     command = DEFAULT_LAUNCH_CMD.partition(" ")[2]
-    module = "parsl.executors.high_throughput.process_worker_pool"
     executor = HighThroughputExecutor(
         label=name,
         provider=_provider(resources, folder, name),
-        launch_cmd=f"{shlex.quote(resources.python or sys.executable)} -m {module} {command}",
-        interchange_launch_cmd=_tied(_INTERCHANGE),
+        launch_cmd=f"{shlex.quote(resources.python or sys.executable)} -m {_WORKERS} {command}",
         encrypted=True,
         max_workers_per_node=resources.workers_per_node,
         cores_per_worker=1e-6,  # max_workers_per_node alone decides
@@ -188,9 +188,13 @@ def batch_executor(resources: Batch, folder: Path, name: str, heartbeat: tuple[f
 
 
 def placed(executor: Any, folder: Path, name: str) -> Any:
-    """An executor with the folders that Parsl's own loop would have given it."""
+    """An executor with the folders that Parsl's own loop would have given it, which ends with this process."""
     executor.run_dir = str(folder)
     executor.run_id = name
+    executor.interchange_launch_cmd = _tied(_INTERCHANGE)
+    program, _, arguments = executor.launch_cmd.partition(" ")
+    if program == "process_worker_pool.py":  # which is in the path of an activated environment only
+        executor.launch_cmd = f"{shlex.quote(sys.executable)} -m {_WORKERS} {arguments}"
     provider = getattr(executor, "provider", None)
     if provider is not None and getattr(provider, "script_dir", "") is None:
         scripts = folder / "submit_scripts"
@@ -270,9 +274,8 @@ def cancel(resources: Batch, jobs: list[str], folder: Path) -> None:
 
 def _worker_command(resources: Batch) -> str:
     """What starts the workers of a node, without the addresses that are known only when they start."""
-    module = "parsl.executors.high_throughput.process_worker_pool"
     python = shlex.quote(resources.python or sys.executable)
-    return f"{python} -m {module} --max_workers_per_node={resources.workers_per_node} ..."
+    return f"{python} -m {_WORKERS} --max_workers_per_node={resources.workers_per_node} ..."
 
 
 def _beginning(resources: Batch, name: str, folder: Path | None) -> str:
@@ -333,7 +336,7 @@ def _slurm(resources: Slurm, name: str, folder: Path) -> Any:
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             # squeue leaves out jobs that are over, which Parsl then takes for completed, whatever happened.
-            self._cmd = self._cmd.replace("squeue ", "squeue --states=all ", 1)
+            self._cmd: str = str(vars(self)["_cmd"]).replace("squeue ", "squeue --states=all ", 1)
 
         def execute_wait(self, command: str, timeout: float | None = None) -> tuple[int, str, str]:
             # A job inherits what is exported where it is submitted. What Slurm told the controller's own job

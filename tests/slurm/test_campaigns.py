@@ -70,7 +70,7 @@ def test_a_block_is_cancelled_and_the_node_of_another_dies(slurm: Slurm, tmp_pat
     assert max(seconds) < SOON
     assert "it was not needed any more" not in [end["reason"] for end in ends]
     assert len(campaign.events("block_submitted")) >= 5  # both were replaced
-    campaign.check(64)
+    campaign.check(64, "simulator.seconds=0")
 
 
 def test_cards_for_simulations_and_blocks_that_end_by_their_time(slurm: Slurm, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_cards_for_simulations_and_blocks_that_end_by_their_time(slurm: Slurm, t
     blocks = [b for b in campaign.events("block_ended") if b["pool"] == "simulate"]
     assert len(blocks) >= 2, blocks
     assert {b["workers"] for b in campaign.events("block_started") if b["pool"] == "simulate"} == {2}
-    campaign.check(64)
+    campaign.check(64, "simulator.seconds=0")
 
 
 @pytest.mark.mpi
@@ -120,4 +120,4 @@ def test_a_controller_dies_with_its_node_and_another_goes_on_from_a_job_elsewher
     slurm.start_node("n4")
     ended = {block["job"]: block["reason"] for block in campaign.events("block_ended")}
     assert {ended[job] for job in left} == {"left by an earlier controller"}
-    campaign.check(64)
+    campaign.check(64, "simulator.seconds=0")
