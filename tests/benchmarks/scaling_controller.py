@@ -182,6 +182,9 @@ def fitted(points: Iterable[tuple[float, float]]) -> Linear:
     return Linear(float(fixed), float(each))
 
 
+EMPTY = 2e-5
+"""Processor seconds of a commit within which there was nothing to write."""
+
 BATCHES = ((1, 1500), (10, 600), (100, 150), (1000, 30))
 """Replicas of a task, and how many tasks."""
 
@@ -200,7 +203,7 @@ def measure_controller(scratch: Path) -> dict[str, Any]:
         assert len(full) > tasks // 3, (replicas, counts)
         for step in ("_retry_or_propose", "_submit", "_simulated"):
             steps[step].append((replicas, _median(c for t, c, _ in Timed.spent[step] if t in full)))
-        commits = Timed.spent["commit"]
+        commits = [spent for spent in Timed.spent["commit"] if spent[1] > EMPTY]
         steps["commit"].append((replicas, _median(c for _, c, _ in commits)))
         waits += [w for _, _, w in commits]
         log = folder / "events.jsonl"

@@ -182,7 +182,7 @@ class Engine:
         self._looping = False
         self._next_tick = self._tick_awaited = 0.0
         self._committed = 0
-        self._looked = 0.0
+        self._looked, self._looks_since = 0.0, math.inf
         self._training_until = 0.0
         self._trained_at = 0
         self._area, self._area_at = 0.0, 0.0
@@ -297,10 +297,11 @@ class Engine:
         if operations <= 0.0:
             then()
             return
-        piece, begin = min(operations, PIECE), self.clock.now
+        piece, self._looks_since = min(operations, PIECE), self.clock.now
 
         def looked() -> None:
-            self._looked += self.clock.now - begin
+            self._looked += self.clock.now - self._looks_since
+            self._looks_since = math.inf
             self._look(operations - piece, then)
 
         self._operations(piece, looked)
@@ -495,7 +496,8 @@ class Engine:
     def _mark(self) -> None:
         """Remember what was done by now."""
         interchange = max((i.server.served for i in self.interchanges), default=0.0)
-        served = (self.python.served, self._looked, interchange, self.metadata.served)
+        looked = self._looked + max(0.0, self.clock.now - self._looks_since)
+        served = (self.python.served, looked, interchange, self.metadata.served)
         self._marks.append((self.clock.now, self.done, *served))
 
     def _outcome(self) -> Outcome:
@@ -503,7 +505,7 @@ class Engine:
         self._fly(0)
         begun = [t for t in self.tasks if not math.isnan(t.started)]
         starts = [t.started for t in begun]
-        ends = [now if math.isnan(t.ended) else t.ended for t in begun]
+        ends = [now + 1e-9 if math.isnan(t.ended) else t.ended for t in begun]
         recorded = [t for t in self.tasks if not math.isnan(t.recorded)]
         out = Outcome(wall=now, done=self.done, again=self.again)
         out.busy = (sum(ends) - sum(starts)) / (self._share * (max(ends) - min(starts)))
@@ -513,8 +515,12 @@ class Engine:
             out.steady = inside / (self._share * (t1 - t0))
             shares = [(b - a) / (t1 - t0) for a, b in zip(before, after, strict=True)]
             out.controller, out.looking, out.interchange, out.metadata = shares
-            out.rate = (done1 - done0) / (t1 - t0)
+            # Where time bounds the run, results are recorded in long rounds: tasks end more evenly.
+            ended = sum(t0 < e <= t1 for e in ends) if self.work.until else done1 - done0
+            out.rate = ended / (t1 - t0)
         out.cpu = self.python.served / max(1, self.done)
+        if self._cores is not None:
+            out.all_cpu = self._cores.served / max(1, self.done)
         gaps = sorted(self._gaps)
         out.gap = gaps[len(gaps) // 2] if gaps else math.nan
         waits = sorted(t.recorded - t.ended for t in recorded if t.recorded >= t0) or [math.nan]

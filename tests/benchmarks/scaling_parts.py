@@ -159,7 +159,7 @@ class Outcome:
             counts it; ``steady``: the same in the middle of the run.
         controller, interchange, metadata: share of the time that each was at work in the middle.
         looking: share of the time that the controller waited for its looks at files.
-        cpu: processor seconds of the controller per task.
+        cpu: processor seconds of the controller per task; ``all_cpu``: of everything that shares the cores.
         gap: median s from a task's end to the next start on its worker.
         steering: median s from a task's end to its place in the record; ``steering_late``: 95 %.
         flying: mean number of tasks between proposal and record; ``sojourn``: mean s of a task between them.
@@ -178,6 +178,7 @@ class Outcome:
     interchange: float = 0.0
     metadata: float = 0.0
     cpu: float = 0.0
+    all_cpu: float = 0.0
     gap: float = 0.0
     steering: float = 0.0
     steering_late: float = 0.0

@@ -89,7 +89,7 @@ def test_looks_at_files_hold_the_controller_up():
     # 64 tasks in flight, one look of 10 ms at each: a round is 0.64 s of work and 0.64 s of looking.
     costs = replace(FREE, handle=Linear(0.01), tick_operations=1.0)
     out = simulate(costs, replace(RAM, operation=0.01), NODES, Work(10**9, 1, 1e-3, until=60.0))
-    assert out.rate == pytest.approx(64 / 1.28, rel=0.02)
+    assert out.rate == pytest.approx(64 / 1.28, rel=0.04)
     assert out.looking == pytest.approx(0.5, abs=0.02)
 
 
