@@ -161,11 +161,11 @@ class _Life(Life):
             if block.seen is None:
                 self._stillborn += 1
                 self._ask_after = now + 5.0 * 2 ** (self._stillborn - 1)
-                reason = "it ended before its workers were there"
+                reason = "never came up"
             elif over and answer is not None:
                 reason = answer.state.name.lower()
             else:
-                reason = "its workers went away"
+                reason = "workers lost"
             self._tell("block_ended", {**self._named(name), "reason": reason})
             if block.seen is None and (self._stillborn >= STILLBORN or self._known(name)):
                 count = "a block" if self._stillborn == 1 else f"{self._stillborn} blocks in a row"
@@ -239,4 +239,4 @@ class _Life(Life):
             self._cancel([block.job for _, block in alive])
         for name, block in alive:
             block.ended = True
-            self._tell("block_ended", {**self._named(name), "reason": "it was not needed any more"})
+            self._tell("block_ended", {**self._named(name), "reason": "given back"})

@@ -66,6 +66,9 @@ class Life(ABC):
             self._folder.mkdir(parents=True)
             self._executor = self._make()
             self._executor.start()
+        except ValueError as error:  # what the user said about it cannot be
+            self._error = PoolFailedError(str(error))
+            return
         except BaseException as error:
             self._error = error
             return
@@ -96,9 +99,13 @@ class Life(ABC):
 
     def submit(self, function: Callable[..., Any], *args: Any, urgent: bool) -> Future[Any]:
         """Run ``function(*args)`` on a worker."""
-        started = self._started()
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()  # what was handed over cannot be withdrawn
+        try:
+            started = self._started()
+        except PoolFailedError as error:
+            future.set_exception(error)
+            return future
         with self._lock:
             if not started or self.over:
                 future.set_exception(PoolLostError("the pool broke down"))

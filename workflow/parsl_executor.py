@@ -188,7 +188,7 @@ def batch_executor(resources: Batch, folder: Path, name: str, heartbeat: tuple[f
 
 
 def placed(executor: Any, folder: Path, name: str) -> Any:
-    """An executor with the folders that Parsl's own loop would have given it, which ends with this process."""
+    """An executor that ends with this process, with the folders that Parsl's own loop would have given it."""
     executor.run_dir = str(folder)
     executor.run_id = name
     executor.interchange_launch_cmd = _tied(_INTERCHANGE)

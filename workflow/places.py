@@ -88,4 +88,4 @@ class Places:
                 cancel(resources, [block["job"] for block in left], controller.folder.parsl)
         for block in left:
             fields = {key: block[key] for key in ("pool", "block", "job")}
-            controller.note("block_ended", **fields, reason="left by an earlier controller")
+            controller.note("block_ended", **fields, reason="left behind")

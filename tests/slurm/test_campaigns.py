@@ -68,7 +68,7 @@ def test_a_block_is_cancelled_and_the_node_of_another_dies(slurm: Slurm, tmp_pat
     seconds = [end["t"] - began for end in ends]
     print("a cancelled block was noticed after {:.1f} s, a dead node after {:.1f} s".format(*seconds))
     assert max(seconds) < SOON
-    assert "it was not needed any more" not in [end["reason"] for end in ends]
+    assert "given back" not in [end["reason"] for end in ends]
     assert len(campaign.events("block_submitted")) >= 5  # both were replaced
     campaign.check(64, "simulator.seconds=0")
 
@@ -119,5 +119,5 @@ def test_a_controller_dies_with_its_node_and_another_goes_on_from_a_job_elsewher
     campaign.wait(1, "run_stopped")
     slurm.start_node("n4")
     ended = {block["job"]: block["reason"] for block in campaign.events("block_ended")}
-    assert {ended[job] for job in left} == {"left by an earlier controller"}
+    assert {ended[job] for job in left} == {"left behind"}
     campaign.check(64, "simulator.seconds=0")
