@@ -38,6 +38,7 @@ check: install-dev  ## lint, types and the direction of imports
 
 validate: install-dev  ## slow physics against published numbers; writes docs/validation.md
 	$(BIN)/python -m pytest -m validate -s tests/validation --findings docs/validation.md $(VALIDATE)
+	$(BIN)/python -m pytest -m validate tests/slurm
 
 chaos: install-dev  ## kill, fill, cut and shift whatever can be, half an hour long; writes docs/reliability.md
 	$(BIN)/python tests/chaos/run_chaos.py --jobs $(JOBS) --page docs/reliability.md $(CHAOS)

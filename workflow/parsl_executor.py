@@ -347,7 +347,9 @@ def _slurm(resources: Slurm, name: str, folder: Path) -> Any:
             found: tuple[int, str, str] = execute_wait(clean + command, timeout or self.cmd_timeout)
             return found
 
-    more = [f"#SBATCH --mem={resources.mem}"] if resources.mem else []
+    more = ["#SBATCH --no-requeue"]  # another block is asked for in the place of one that was lost
+    if resources.mem:
+        more.append(f"#SBATCH --mem={resources.mem}")
     if resources.gpus:
         more.append(f"#SBATCH --gpus-per-node={resources.gpus_per_node}")
     more += [line if line.startswith("#SBATCH") else f"#SBATCH {line}" for line in resources.extra]
