@@ -256,7 +256,7 @@ def batch_script(resources: Batch, name: str) -> str:
         provider = _provider(resources, Path(folder), name)
         provider.script_dir = folder
         provider.execute_wait = lambda command, timeout=None: (0, "Submitted batch job 1", "")
-        provider.submit(_worker_command(resources), 1, f"mlaround.{name}")
+        provider.submit(_worker_command(resources), 1, f"parsl.{name}.block-0")  # as the executor calls it
         scripts = [p for p in Path(folder).iterdir() if p.suffix not in (".stdout", ".stderr")]
         text = "\n".join(p.read_text() for p in sorted(scripts))
         return text.replace(folder, "RUN/parsl").strip() + "\n"

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scaling_parts import Linear
 
-from workflow import controller
+from workflow import controller, record_file
 from workflow.engine import run_campaign
 from workflow.pool import Pool
 from workflow.reading import parse_campaign
@@ -192,7 +192,7 @@ BATCHES = ((1, 1500), (10, 600), (100, 150), (1000, 30))
 def measure_controller(scratch: Path) -> dict[str, Any]:
     """Processor seconds of the controller's steps, bytes of its log, memory and reading of its record."""
     steps: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    size, memory, reading, waits = [], [], [], []
+    size, memory, opening, reading, waits = [], [], [], [], []
     for replicas, tasks in BATCHES:
         folder = scratch / f"instant-{replicas}-{time.time_ns()}"
         # A task takes replicas seconds, as the pool says; half a second more does not make it one more.
@@ -208,10 +208,12 @@ def measure_controller(scratch: Path) -> dict[str, Any]:
         waits += [w for _, _, w in commits]
         log = folder / "events.jsonl"
         size.append((replicas, log.stat().st_size / record.tasks * replicas / counts.mean()))
-        start = time.process_time()
-        Record.read(log)
-        each = (time.process_time() - start) / record.tasks
-        reading.append((replicas, each * replicas / counts.mean()))
+        for times in (opening, reading):  # with the record that is kept beside the log, and without
+            start = time.process_time()
+            Record.read(log)
+            each = (time.process_time() - start) / record.tasks
+            times.append((replicas, each * replicas / counts.mean()))
+            (folder / record_file.NAME).unlink(missing_ok=True)
         tracemalloc.start()
         again = Record.read(log)
         memory.append((replicas, tracemalloc.get_traced_memory()[0] / again.tasks * replicas / counts.mean()))
@@ -224,7 +226,8 @@ def measure_controller(scratch: Path) -> dict[str, Any]:
         # Not the median: a thread that waits for the disk waits for a core, too, where others want one.
         "commit_wait": float(np.quantile(waits, 0.1)),
         "log": fitted(size),
-        "read_record": fitted(reading),
+        "open_record": fitted(opening),
+        "read_log": fitted(reading),
         "memory": fitted(memory),
     }
 

@@ -121,12 +121,14 @@ def _limits(p: dict[str, Any], costs: Costs) -> None:
 def _batches(p: dict[str, Any], costs: Costs) -> None:
     line = lambda part, key: Linear(*p[part][key])  # noqa: E731  # short
     log, memory = line("controller", "log"), line("controller", "memory")
-    reading, opening = line("controller", "read_record"), line("worker", "read")
+    kept, log_read = line("controller", "open_record"), line("controller", "read_log")
+    opening = line("worker", "read")
     start = p["operations"]["start"] * NODES * GPUS
     _head(
         f"{SIMULATIONS:,} simulations, by the size of a task",
         "replicas of a task", "tasks and files", "folders", "results", "event log", "controller's memory",
-        "controller's Python", "resume: reading the log", "listing files", "a training reads the files in",
+        "controller's Python", "resume: the kept record", "or the whole log", "listing files",
+        "a training reads the files in",
     )  # fmt: skip
     parallel = SHARED["parallel"]
     for n in (1, 10, 100, 1000):
@@ -134,9 +136,11 @@ def _batches(p: dict[str, Any], costs: Costs) -> None:
         python = sum(c.of(n) for c in (costs.propose, costs.submit, costs.handle, costs.result)) * tasks
         listing = tasks / 1000 * 3 * parallel.operation + tasks * LISTED
         files = tasks * (opening.of(n) + 3 * parallel.operation + costs.file.of(n) / parallel.read)
-        kept = [_bytes(tasks * line.of(n)) for line in (costs.file, log, memory)]
-        taken = [_time(seconds) for seconds in (python, tasks * reading.of(n), listing, files)]
-        _row(f"{n:,}", f"{tasks:,}", f"{-(-tasks // 1000):,}", *kept, *taken)
+        sizes = [_bytes(tasks * line.of(n)) for line in (costs.file, log, memory)]
+        taken = [
+            _time(seconds) for seconds in (python, tasks * kept.of(n), tasks * log_read.of(n), listing, files)
+        ]
+        _row(f"{n:,}", f"{tasks:,}", f"{-(-tasks // 1000):,}", *sizes, *taken)
     each, shared = p["operations"]["start"], (_time(start / f.operations) for f in SHARED.values())
     print(
         f"\nThe start of {NODES * GPUS:,} workers: {each:,} operations on files of Python and packages each, "
