@@ -437,7 +437,7 @@ class Controller:
 
         A worker that is killed just while it reports holds the lock of the queue of results for ever.
         """
-        silent = [task for task in self.in_flight if self.folder.result(task).exists()]
+        silent = self.folder.with_result(self.in_flight)
         self.silent = {task: self.silent.get(task, now) for task in silent}
         patience = SILENCE_REMOTE if self.pool.remote else SILENCE
         if any(now - since > patience for since in self.silent.values()):
@@ -447,8 +447,9 @@ class Controller:
         record = self.record
         running = 0
         if state in ("running", "paused"):
-            begun = [task for task in self.in_flight if self.folder.marker(task).exists()]
-            running = sum(int(record.task_count[task]) for task in begun)
+            running = sum(
+                int(record.task_count[task]) for task in self.folder.marked() & self.in_flight.keys()
+            )
         latest = status(
             record,
             name=self.campaign.name,

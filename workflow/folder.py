@@ -237,10 +237,7 @@ class RunFolder:
 
     def requests(self) -> list[str]:
         """Names of the requests that wait for the controller, the oldest first."""
-        try:
-            names = sorted(os.listdir(self.control))
-        except FileNotFoundError:
-            return []
+        names = sorted(_names(self.control))
         return [name.removesuffix(".json") for name in names if name[0] != "." and name.endswith(".json")]
 
     def read_request(self, name: str) -> dict[str, Any] | None:
@@ -278,6 +275,18 @@ class RunFolder:
             if path.name in seen or (marker.keys() >= MARKED and _still_there(marker)):
                 found.append(marker)
         return found
+
+    def marked(self) -> set[int]:
+        """Tasks whose marker lies there: they run, or ran when their worker died. One look for all."""
+        names = (name for name in _names(self.running) if name.startswith("task-") and name.endswith(".json"))
+        return {int(name[5:-5]) for name in names}
+
+    def with_result(self, tasks: Iterable[int]) -> set[int]:
+        """Those of some tasks whose result file is in place, by a look at each folder of theirs."""
+        wanted = set(tasks)
+        folders = {self.result(task).parent for task in {task // 1000 * 1000 for task in wanted}}
+        names = (name for folder in folders for name in _names(folder) if name.startswith("task-"))
+        return wanted & {int(name[5:].partition(".")[0]) for name in names}
 
     def tidy_running(self) -> None:
         """Remove all that says what runs; when nothing does."""
@@ -375,6 +384,13 @@ def process_start(pid: int) -> float | None:
         return float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return None
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -142,3 +142,19 @@ def test_a_write_that_fails_leaves_the_old_text_and_nothing_else(tmp_path, monke
 def test_result_files_come_in_folders_of_a_thousand(folder):
     assert folder.result(12).relative_to(folder.path).as_posix() == "results/000/task-000012.h5"
     assert folder.result(12345).relative_to(folder.path).as_posix() == "results/012/task-012345.h5"
+
+
+def test_what_runs_and_what_has_a_result_is_seen_by_a_look_at_folders(tmp_path):
+    run = RunFolder(tmp_path / "r")
+    assert run.marked() == set()
+    assert run.with_result([3, 1003]) == set()
+    run.running.mkdir(parents=True)
+    for task in (7, 1_000_001):
+        run.marker(task).touch()
+    run.withdrawn(8).touch()
+    assert run.marked() == {7, 1_000_001}
+    for task in (3, 4, 1003, 1_000_002):
+        run.result(task).parent.mkdir(parents=True, exist_ok=True)
+        run.result(task).touch()
+    run.result(5).with_name(".task-000005.h5.x.partial").touch()
+    assert run.with_result([3, 5, 6, 1003, 1_000_002]) == {3, 1003, 1_000_002}
