@@ -28,7 +28,7 @@ CLOCK = Path(__file__).with_name("shifted_clock")
 SHORT = ("simulator.seconds=0.04",)
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 
-DISK = 24
+DISK = 96
 """MiB of the file system that fills up, or breaks."""
 
 
@@ -139,7 +139,7 @@ def _harm_and_mend(
         watch, before = _watched(folder)
         if tally.instants and not _record_recovery(tally, controller, watch, before):
             return
-        if watch.record.tasks > 60 * (DISK // 8):
+        if watch.record.tasks > 15 * (DISK // 8):
             part += 1
             chaos_kills.end([tally], controller, watch, expected)
             subprocess.run(["rm", "-r", str(folder)], check=True)

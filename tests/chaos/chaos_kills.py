@@ -87,10 +87,10 @@ def end(tallies: list[Tally], controller: Controller, watch: Watch, expected: Di
 
 
 def _is_limited(run: Path, watch: Watch) -> bool:
-    """Ask for little more than was decided upon, if that is still so when the controller gets to know."""
+    """Ask for what is decided upon in three seconds: within one the controller gets to know."""
     watch.look()
     try:
-        Run(RunFolder(run)).set_budget(watch.record.replicas + 20)
+        Run(RunFolder(run)).set_budget(watch.record.replicas + 150)
     except RequestError:
         return False
     return True

@@ -32,7 +32,9 @@ def answers(tmp_path_factory):
     # A process of its own, which forks: this one has threads.
     script = str(Path(__file__).with_name("run_chaos.py"))
     done = subprocess.run(
-        [sys.executable, script, "--quick", "--answers", str(path)], capture_output=True, text=True
+        [sys.executable, script, "--quick", "--jobs", "4", "--answers", str(path)],
+        capture_output=True,
+        text=True,
     )
     assert path.exists(), done.stderr
     return {answer["name"]: answer for answer in json.loads(path.read_text())}
