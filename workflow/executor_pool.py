@@ -20,6 +20,9 @@ from workflow.pool import Pool, PoolFailedError, PoolLostError, WorkerLostError
 WATCH_PERIOD = 0.5
 """Seconds between looks at the processes."""
 
+SEND_PATIENCE = 2000
+"""Milliseconds that handing over a task may take; it takes none while the interchange lives."""
+
 URGENT, USUAL = {"priority": 0}, {"priority": 1}
 """What the interchange gives out first."""
 
@@ -66,6 +69,8 @@ class Life(ABC):
             self._folder.mkdir(parents=True)
             self._executor = self._make()
             self._executor.start()
+            # Without a time limit whoever hands over a task just as the interchange dies would wait for ever.
+            self._executor.outgoing_q.zmq_socket.sndtimeo = SEND_PATIENCE
         except ValueError as error:  # what the user said about it cannot be
             self._error = PoolFailedError(str(error))
             return

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
 import psutil
@@ -126,3 +127,15 @@ def test_closing_ends_a_task_that_runs(pool):
     pool.close(kill=True)
     assert time.monotonic() - started < 5
     assert isinstance(running.exception(WAIT), LostError)
+
+
+def test_a_task_handed_over_just_as_the_interchange_dies_is_lost_and_nobody_waits_for_ever(pool):
+    pool.submit(os.getpid).result(WAIT)
+    interchange = pool._life._executor.interchange_proc
+    interchange.kill()
+    interchange.wait()
+    handed_over = []
+    thread = threading.Thread(target=lambda: handed_over.append(pool.submit(divmod, 7, 3)), daemon=True)
+    thread.start()
+    thread.join(WAIT)
+    assert isinstance(handed_over[0].exception(WAIT), LostError)
