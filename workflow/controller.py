@@ -46,6 +46,10 @@ WAKE = ("wake", None, None)
 SILENCE, SILENCE_REMOTE = 10.0, 60.0
 """Seconds after which a task whose result file is in place should have been reported as done."""
 
+STALLED = 30.0
+"""Seconds without a task that runs or ends, although workers of this machine have some, before they are
+replaced. Workers that die in quick succession may leave the others a locked queue that no report tells of."""
+
 COMPILING = 180.0
 """Seconds that the first tasks get besides their own time where kernels are compiled."""
 
@@ -100,6 +104,8 @@ class Controller:
         self.places = Places(self)
         self.silent: dict[int, float] = {}
         self.ending: Ending | None = None
+        self.moved: tuple[object, float] = (None, 0.0)
+        """What was done when something moved last, and when that was."""
         self.held = False
         """Whether tasks that were handed over and did not begin are held back."""
 
@@ -440,8 +446,19 @@ class Controller:
         silent = self.folder.with_result(self.in_flight)
         self.silent = {task: self.silent.get(task, now) for task in silent}
         patience = SILENCE_REMOTE if self.pool.remote else SILENCE
-        if any(now - since > patience for since in self.silent.values()):
+        stalled = not self.pool.remote and self._stands_still(now) > STALLED
+        if stalled or any(now - since > patience for since in self.silent.values()):
+            self.moved = (None, now)
             self.pool.restart()
+
+    def _stands_still(self, now: float) -> float:
+        """Seconds without a task that runs or ends although workers have some; 0 before the first result."""
+        record = self.record
+        idle = bool(self.in_flight) and record.done > 0 and not self.folder.running_tasks()
+        state = (record.done, record.failed, record.tasks) if idle else None
+        if state is None or state != self.moved[0]:
+            self.moved = (state, now)
+        return now - self.moved[1]
 
     def _publish(self, state: str, reason: str | None) -> None:
         record = self.record

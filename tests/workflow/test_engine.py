@@ -237,6 +237,35 @@ def test_a_pool_that_does_not_deliver_is_restarted_and_its_results_are_adopted(t
     assert state.task_attempts.max() == 0
 
 
+def test_a_pool_whose_workers_do_not_begin_is_restarted(tmp_path, monkeypatch):
+    import workflow.controller
+    from workflow.pool import PoolLostError, ThreadPool
+
+    class Deaf(ThreadPool):
+        """Loses what it is told after the first tasks without a word, until it is restarted."""
+
+        deaf_after, kept = 3, ()
+
+        def submit(self, function, *arguments, urgent=False):
+            self.deaf_after -= 1
+            if self.deaf_after >= 0 or self.breakdowns:
+                return super().submit(function, *arguments)
+            self.kept = (*self.kept, Future())
+            return self.kept[-1]
+
+        def restart(self):
+            self.breakdowns += 1
+            for future in self.kept:
+                future.set_exception(PoolLostError("restarted"))
+
+    monkeypatch.setattr(workflow.controller, "STALLED", 0.5)
+    monkeypatch.setattr(
+        workflow.controller, "start_pool", lambda resources, *_, name, tell: Deaf(resources.workers, name)
+    )
+    assert run(tmp_path / "r", MOODY).state == "finished"
+    assert whole(tmp_path / "r", 20).task_attempts.max() == 1
+
+
 # Ends, each of which can be gone on from.
 
 
