@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from pathlib import Path
@@ -36,7 +35,8 @@ class _Life(Life):
         super().__init__(folder, name)
         self._resources, self._workers = resources, workers
         self._died_at: float | None = None
-        self._worker_lost_at = -math.inf
+        self._reports: list[float] = []
+        """When tasks were reported lost with their workers, of deaths that are not accounted for yet."""
 
     def _make(self) -> Any:
         from workflow.parsl_executor import local_executor  # imported here: it takes a second
@@ -62,20 +62,27 @@ class _Life(Life):
         """
         family = self._executor.family
         if len(family) < self._workers + 2:  # not complete yet: the workers and two helpers
-            self._executor.look_around()
-        elif not all(_lives(process) for process in family):
-            now = time.monotonic()
-            if self._died_at is None:
-                self._died_at = now
-            if self._worker_lost_at > self._died_at - 2 * HEARTBEAT_PERIOD:
-                self._died_at = None
-                self._executor.look_around()
-            elif now > self._died_at + 2 * HEARTBEAT_PERIOD:
-                return True
-        return False
+            self._look_around()
+            return False
+        dead = sum(1 for process in family if not _lives(process))
+        if not dead:
+            return False
+        now = time.monotonic()
+        if self._died_at is None:
+            self._died_at = now
+        # A report for each of them: that of one death says nothing of another a moment later.
+        if sum(1 for report in self._reports if report > self._died_at - 2 * HEARTBEAT_PERIOD) >= dead:
+            self._look_around()
+            return False
+        return now > self._died_at + 2 * HEARTBEAT_PERIOD
+
+    def _look_around(self) -> None:
+        """Get to know the processes there are; what was reported of others is done with."""
+        self._died_at, self._reports = None, []
+        self._executor.look_around()
 
     def _note_lost_worker(self) -> None:
-        self._worker_lost_at = time.monotonic()
+        self._reports.append(time.monotonic())
 
     def _end_workers(self) -> None:
         self._executor.end_manager()

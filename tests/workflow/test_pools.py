@@ -139,3 +139,32 @@ def test_a_task_handed_over_just_as_the_interchange_dies_is_lost_and_nobody_wait
     thread.start()
     thread.join(WAIT)
     assert isinstance(handed_over[0].exception(WAIT), LostError)
+
+
+def test_the_report_of_one_death_does_not_stand_for_another(tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    import workflow.process_pool as module
+
+    clock, alive = [100.0], {1, 2, 3, 4}
+    life = module._Life(Local(workers=2), tmp_path, 2, "simulate")
+    life._executor = SimpleNamespace(family=frozenset(), look_around=lambda: None)
+
+    def look_around():
+        life._executor.family = frozenset(alive)
+
+    life._executor.look_around = look_around
+    monkeypatch.setattr(module, "_lives", lambda process: process in alive)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def unnoticed(seconds):
+        clock[0] += seconds
+        return life._worker_died_unnoticed()
+
+    assert not unnoticed(0.5)
+    alive ^= {3, 5}  # one died, and another took its place
+    life._note_lost_worker()
+    assert not unnoticed(0.5)
+    alive ^= {4, 6}  # and a second one, of which nothing is reported
+    assert not unnoticed(0.5)
+    assert unnoticed(2 * module.HEARTBEAT_PERIOD + 0.1)
