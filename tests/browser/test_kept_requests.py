@@ -26,3 +26,22 @@ def test_the_list_of_campaigns_tells_what_is_done_from_what_failed(watch, serve,
     bar = page.get_by_role("img", name=re.compile("wells-1: .* failed of"))
     expect(bar).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("wells-1"))).to_contain_text(" done")
+
+
+def test_a_number_typed_before_todays_is_known_stays(watch, serve, tmp_path):
+    folder = shutil.copytree(small_run(), tmp_path / "runs" / "wells-1")
+    watched = watch()
+    page = watched.open(f"{serve(folder.parent).url}#/wells-1/overview")
+    painted(page)
+    held = []
+    watched.context.route("**/snapshot", lambda route: held.append(route))
+    with page.expect_request("**/snapshot"):
+        page.get_by_role("button", name="Actions").click()
+        page.locator("#actions").get_by_role("button", name="Change the budget").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("spinbutton").fill("52")
+    expect(dialog.locator(".meaning")).to_contain_text("52")
+    for route in held:
+        route.continue_()
+    expect(dialog).to_contain_text("now 48 simulations")
+    expect(dialog.get_by_role("spinbutton")).to_have_value("52")

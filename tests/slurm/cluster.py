@@ -131,8 +131,13 @@ class Slurm:
         lines = self.run("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines()
         return dict(sorted(line.split() for line in lines))  # type: ignore[arg-type]
 
-    def processes(self, node: str | None = None) -> list[psutil.Process]:
-        """What was started with this cluster's environment, here or by jobs on one node; no daemons."""
+    def processes(self, node: str | None = None, argument: str | None = None) -> list[psutil.Process]:
+        """What was started with this cluster's environment, here or by jobs on one node; no daemons.
+
+        Args:
+            node: only what jobs on it started.
+            argument: only what was called with it.
+        """
         daemons = {daemon.pid for daemon in self.daemons.values()}
         found = []
         for process in psutil.process_iter():
@@ -143,6 +148,7 @@ class Slurm:
                     and node in (None, environment.get("SLURMD_NODENAME"))
                     and process.pid not in daemons
                     and process.status() != psutil.STATUS_ZOMBIE
+                    and (argument is None or argument in process.cmdline())
                 ):
                     found.append(process)
         return found

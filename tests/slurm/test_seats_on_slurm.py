@@ -84,7 +84,7 @@ def test_nothing_is_left_of_a_program_whose_caller_is_killed(slurm: Slurm) -> No
     with job(slurm, "-N2", "-n4") as environment:
 
         def ranks() -> list[psutil.Process]:
-            return [p for node in ("n1", "n2") for p in slurm.processes(node) if "600.25" in p.cmdline()]
+            return [rank for node in ("n1", "n2") for rank in slurm.processes(node, "600.25")]
 
         for kill in (kill_caller, kill_all_on_the_first_node):
             caller = subprocess.Popen(["sh", "-c", '"$@" & wait', "sh", *seats], env=environment)

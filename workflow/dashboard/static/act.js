@@ -59,7 +59,7 @@ function Confirm({ run, verb, given, close }) {
   const [meaning, trouble] = useMeaning(run, verb, chosen, complete);
   const [refused, setRefused] = useState(null);
   const [busy, setBusy] = useState(false);
-  const change = (name, value) => setChosen({ ...chosen, [name]: value });
+  const change = (name, value) => setChosen((before) => ({ ...before, [name]: value }));
   const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
@@ -127,15 +127,18 @@ function Now({ value, change }) {
 
 function Budget({ run, value, change }) {
   const [now, setNow] = useState(null);
+  const typedIn = useRef(false);
   useEffect(() => {
     api(runPath(run, "snapshot")).then(({ summary }) => {
       const { total } = summary.status.simulations;
       setNow(total);
-      change("simulations", total);
+      if (!typedIn.current) change("simulations", total);
     }, () => {}); // without it the number has to be typed
   }, []);
-  const typed = ({ target: { value: text } }) =>
+  const typed = ({ target: { value: text } }) => {
+    typedIn.current = true; // what is typed while the run is still asked stays
     change("simulations", text === "" ? null : Math.round(Number(text)));
+  };
   return html`<label class="field">
     Simulations in all
     <input type="number" min="1" step="1" required autofocus value=${value ?? ""} onInput=${typed} />
