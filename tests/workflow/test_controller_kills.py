@@ -126,6 +126,21 @@ def test_a_waiting_task_that_is_killed_does_not_run_and_stays_failed(monkeypatch
     assert not folder.result(1).exists()
 
 
+def test_a_kill_that_comes_too_late_is_refused_and_changes_nothing(monkeypatch, tmp_path):
+    one = ("space.x=[0, 0.4]", "resources.workers=1", "simulator.seconds=1", "stop.simulations=2")
+    with live(monkeypatch, tmp_path / "r", MOODY, *HANGS, *one) as here:
+        wait_for(here.folder.running_tasks)
+        # It ends on the way there.
+        monkeypatch.setattr("workflow.requests.acting.end_task", lambda *_: False)
+        with pytest.raises(RequestError, match="task 0 had just ended"):
+            here.run.kill(0)
+        assert not here.folder.withdrawn(0).exists()
+        assert here.end().state == "finished"
+    state = whole_but_files(tmp_path / "r", 2)
+    assert state.done == 2
+    assert [(action["verb"], action["outcome"]) for action in state.actions] == [("kill", "refused")]
+
+
 def test_killed_simulations_can_be_retried_with_the_same_numbers(monkeypatch, tmp_path):
     mark = f"simulator={{kind: 'engine_plugins:Moody', mood: hangs once, mark: {tmp_path / 'mark'}}}"
     with live(monkeypatch, tmp_path / "r", MOODY, *HANGS, mark, "stop.simulations=6") as here:

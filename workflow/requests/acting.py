@@ -112,9 +112,14 @@ class Actions:
         for task in tasks:
             if problem := not_to_be_killed(controller.record, task, markers.get(task)):
                 raise RequestError(problem)
-        return "; ".join(self._kill_one(task) for task in tasks)
+        ended = [self._kill_one(task) for task in tasks]
+        words = "; ".join(words for words, _ in ended)
+        if not any(killed for _, killed in ended):
+            raise RequestError(words)
+        return words
 
-    def _kill_one(self, task: int) -> str:
+    def _kill_one(self, task: int) -> tuple[str, bool]:
+        """What became of it in words, and whether it was killed."""
         controller = self._controller
         folder = controller.folder
         # First the mark, then a look: either the worker sees that one or we see that it has begun.
@@ -122,11 +127,11 @@ class Actions:
         marker = next((m for m in folder.running_tasks() if m["task"] == task), None)
         if problem := not_to_be_killed(controller.record, task, marker):
             folder.withdrawn(task).unlink(missing_ok=True)
-            return problem
+            return problem, False
         over = folder.result(task).exists() if marker is None else not end_task(folder, marker)
         if over:
             folder.withdrawn(task).unlink(missing_ok=True)
-            return f"task {task} had just ended"
+            return f"task {task} had just ended", False
         n = simulations(int(controller.record.task_count[task]))
         how = "before it began"
         ran: dict[str, Any] = {}
@@ -138,7 +143,7 @@ class Actions:
         if task in controller.backlog:
             controller.backlog.remove(task)
         controller.reconsider()
-        return f"task {task} ({n}) was killed {how}"
+        return f"task {task} ({n}) was killed {how}", True
 
     def _retry(self, asked: Retry) -> str:
         controller = self._controller
