@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-JOBS   ?= 2
+# One more than the two cores of the smallest machine: half of what tests do is wait for processes and pages.
+JOBS   ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo test check validate chaos bench bench-gpu docs screenshots clean

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -84,10 +85,13 @@ def test_all_threads_of_a_batch_come_to_their_checkpoints(tmp_path):
     keep = Keep(tmp_path, names, checkpoint=1000, ending=lambda: True)
     observations = Walk().nothing_yet(np.full((len(names), 1), 0.3))
     begun = []
+    both = Barrier(2, timeout=60)
 
     def simulate(indices, report):
         (index,) = indices
         begun.append(index)
+        if index < 2:  # or the first could be over before the other thread has begun
+            both.wait()
         with open_keeper(keep, index, STEPS) as keeper:
             keeper.next_stop(0)
             for _ in range(20 * index):  # the first has stopped long before the others

@@ -125,23 +125,27 @@ function Now({ value, change }) {
   </label>`;
 }
 
+/** The number comes with what it is now: one that came later would mix with what is being typed. */
 function Budget({ run, value, change }) {
-  const [now, setNow] = useState(null);
-  const typedIn = useRef(false);
+  const [now, setNow] = useState(undefined); // null: nobody knows, and it has to be typed
+  const field = useRef(null);
   useEffect(() => {
     api(runPath(run, "snapshot")).then(({ summary }) => {
       const { total } = summary.status.simulations;
+      change("simulations", total);
       setNow(total);
-      if (!typedIn.current) change("simulations", total);
-    }, () => {}); // without it the number has to be typed
+    }, () => setNow(null));
   }, []);
-  const typed = ({ target: { value: text } }) => {
-    typedIn.current = true; // what is typed while the run is still asked stays
+  useEffect(() => {
+    field.current?.focus();
+    field.current?.select(); // in Chromium it would focus by itself
+  }, [now]);
+  const typed = ({ target: { value: text } }) =>
     change("simulations", text === "" ? null : Math.round(Number(text)));
-  };
+  if (now === undefined) return null;
   return html`<label class="field">
     Simulations in all
-    <input type="number" min="1" step="1" required autofocus value=${value ?? ""} onInput=${typed} />
+    <input type="number" min="1" step="1" required ref=${field} value=${value ?? ""} onInput=${typed} />
     <span class="soft">${now !== null && `now ${counted(now, "simulation")}`}</span>
   </label>`;
 }
