@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from simulators import Frame, Observations, Simulator
 from surrogates import Signature
 from workflow.folder import RunFolder
+from workflow.hdf5_image import Part, dataset, image
 from workflow.record import Record, State
 
 Array = NDArray[np.float64]
@@ -55,52 +56,13 @@ def write_result(
         observations: what the simulator gave.
         attributes: what else to know about the task (its number, worker, times ...), plain data.
     """
-    import h5py
-
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: a task that was given up for lost may still be running somewhere.
     partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.partial")
-    units = {p.name: p.unit for p in simulator.inputs}
+    parts = _parts(simulator, replicas, tuple(names), inputs, seeds, observations)
     try:
-        # Made in memory: a file that HDF5 cannot write, the disk being full say, crashes its process later.
-        with h5py.File(partial, "w", driver="core", backing_store=False) as file:
-            file.attrs["format"] = FORMAT
-            file.attrs["task"] = json.dumps(attributes)
-            failed = np.zeros(len(replicas), dtype=bool)
-            failed[list(observations.failures)] = True
-            failures = {str(k): [f.reason, f.message] for k, f in sorted(observations.failures.items())}
-            file["replica"] = replicas
-            file["inputs"] = inputs
-            file["inputs"].attrs["names"] = list(names)
-            file["inputs"].attrs["units"] = [units[name] for name in names]
-            file["seed"] = seeds
-            file["failed"] = failed
-            _dataset(file, "wall_seconds", observations.wall_seconds, "s")
-            _dataset(file, "cpu_seconds", observations.cpu_seconds, "s")
-            for output in simulator.outputs:
-                if output.name not in observations.mean:
-                    continue
-                for group, arrays in (("mean", observations.mean), ("stderr", observations.stderr)):
-                    data = _dataset(file, f"{group}/{output.name}", arrays[output.name], output.unit)
-                    if output.coordinate:
-                        data.attrs["coordinate"] = output.coordinate
-                    if output.optional:
-                        data.attrs["optional"] = True
-            for coordinate in simulator.coordinates:
-                if coordinate.name in observations.edges:
-                    edges = observations.edges[coordinate.name]
-                    _dataset(file, f"edges/{coordinate.name}", edges, coordinate.unit)
-            for name, used in observations.used.items():
-                file[f"used/{name}"] = used
-            if observations.failures:
-                file.attrs["failures"] = json.dumps(failures)
-            for k, failure in observations.failures.items():
-                if failure.frame is not None:
-                    _write_frame(file, f"last_good_frame/{k}", failure.frame)
-            file.flush()
-            image = file.id.get_file_image()
         with partial.open("wb") as handle:
-            handle.write(image)
+            handle.write(image(parts, "task", json.dumps(attributes)))
             handle.flush()
             os.fsync(handle.fileno())
         # The folder is not synced: a power failure that takes the name back makes the task run again.
@@ -109,19 +71,57 @@ def write_result(
         partial.unlink(missing_ok=True)
 
 
-def _write_frame(file: Any, name: str, frame: Frame) -> None:
+def _parts(
+    simulator: Simulator,
+    replicas: NDArray[np.int64],
+    names: tuple[str, ...],
+    inputs: Array,
+    seeds: NDArray[np.uint64],
+    observations: Observations,
+) -> list[Part]:
+    """What is in a result file."""
+    units = {p.name: p.unit for p in simulator.inputs}
+    failed = np.zeros(len(replicas), dtype=bool)
+    failed[list(observations.failures)] = True
+    about: dict[str, Any] = {"format": FORMAT}
+    if observations.failures:
+        failures = {str(k): [f.reason, f.message] for k, f in sorted(observations.failures.items())}
+        about["failures"] = json.dumps(failures)
+    parts = [
+        Part("/", tuple(about.items())),
+        dataset("replica", replicas),
+        dataset("inputs", inputs, names=names, units=tuple(units[name] for name in names)),
+        dataset("seed", seeds),
+        dataset("failed", failed),
+        dataset("wall_seconds", observations.wall_seconds, units="s"),
+        dataset("cpu_seconds", observations.cpu_seconds, units="s"),
+    ]
+    for output in simulator.outputs:
+        if output.name in observations.mean:
+            about = {"units": output.unit}
+            if output.coordinate:
+                about["coordinate"] = output.coordinate
+            if output.optional:
+                about["optional"] = True
+            for group, arrays in (("mean", observations.mean), ("stderr", observations.stderr)):
+                parts.append(dataset(f"{group}/{output.name}", arrays[output.name], **about))
+    for axis in simulator.coordinates:
+        if axis.name in observations.edges:
+            parts.append(dataset(f"edges/{axis.name}", observations.edges[axis.name], units=axis.unit))
+    parts += [dataset(f"used/{name}", used) for name, used in observations.used.items()]
+    for k, failure in observations.failures.items():
+        if failure.frame is not None:
+            parts += _frame(f"last_good_frame/{k}", failure.frame)
+    return parts
+
+
+def _frame(name: str, frame: Frame) -> list[Part]:
     """The last good frame of a failed replica, in the simulator's unit of length."""
-    group = file.create_group(name)
-    group.attrs["step"] = frame.step
-    for part in ("position", "box", "velocity"):
-        if getattr(frame, part) is not None:
-            group[part] = getattr(frame, part)
-
-
-def _dataset(file: Any, name: str, values: Array, unit: str) -> Any:
-    data = file.create_dataset(name, data=values)
-    data.attrs["units"] = unit
-    return data
+    arrays = {part: getattr(frame, part) for part in ("position", "box", "velocity")}
+    return [
+        Part(name, (("step", frame.step),)),
+        *(dataset(f"{name}/{part}", values) for part, values in arrays.items() if values is not None),
+    ]
 
 
 def is_whole(path: Path) -> bool:
