@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -108,6 +109,7 @@ class Controller:
         """What was done when something moved last, and when that was."""
         self.held = False
         """Whether tasks that were handed over and did not begin are held back."""
+        self.documenting: threading.Thread | None = None
 
     def run(self) -> Outcome:
         """Hold the run, work, let it go."""
@@ -169,6 +171,8 @@ class Controller:
             self.commit()
             self.folder.tidy_running()
             self.snapshots.keep(self.log)
+        if self.documenting is not None:
+            self.documenting.join()
         self._document()
         write_table(self.folder, self.record, self.campaign.simulator, self.space, self.campaign.seed)
         self._publish(ending.state, ending.reason)
@@ -434,8 +438,10 @@ class Controller:
         self._unblock(now)
         self.snapshots.keep_if_due(self.log)
         self._publish("paused" if self.record.paused else "running", None)
-        if self.record.done:
-            self._document()
+        if self.record.done and self.documenting is None:
+            # Beside the loop, which would wait a tenth of a second for it, or for a slow disk's `git status`.
+            self.documenting = threading.Thread(target=self._document, daemon=True)
+            self.documenting.start()
         return acted
 
     def _unblock(self, now: float) -> None:
@@ -483,5 +489,6 @@ class Controller:
     def _document(self) -> None:
         """Write what takes a moment to find out; after the first result, which should not wait for it."""
         if not self.folder.environment.exists():
-            self.folder.write_provenance(self.folder.read_provenance() | code_state())
-            write_atomically(self.folder.environment, installed_packages())
+            with suppress(OSError):  # a full disk is for the record to complain about
+                self.folder.write_provenance(self.folder.read_provenance() | code_state())
+                write_atomically(self.folder.environment, installed_packages())

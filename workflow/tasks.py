@@ -255,6 +255,7 @@ def _nothing(n: int, failures: dict[int, Failure]) -> Observations:
 @lru_cache(maxsize=4)
 def _prepare(run: str, search: str | None) -> tuple[Simulator, tuple[str, ...], dict[str, int] | None]:
     """The simulator of a run, the names of its space's inputs and what is kept; once per process."""
+    import h5py  # noqa: F401  here, or it would count as what the first task costs
     from ruamel.yaml import YAML
 
     add_to_path(search)

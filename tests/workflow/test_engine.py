@@ -406,7 +406,7 @@ def test_signals_stop_a_run_so_that_it_can_be_gone_on_with(tmp_path, signals, co
         text=True,
     )
     try:
-        wait_for(lambda: RunFolder(folder).controller.exists() and record(folder).replicas)
+        wait_for(lambda: RunFolder(folder).running.is_dir() and RunFolder(folder).running_tasks())
         for name in signals:
             process.send_signal(getattr(signal, name))
             time.sleep(0.2)
