@@ -162,9 +162,15 @@ class RunFolder:
         """The result file of a task."""
         return self.results / f"{task // 1000:03d}" / f"task-{task:06d}.h5"
 
-    def trajectories(self, task: int) -> Path:
-        """Where the replicas of a task keep their trajectories, series and checkpoints."""
-        return self.path / "trajectories" / f"{task // 1000:03d}"
+    @property
+    def trajectories(self) -> Path:
+        """Where replicas keep their trajectories, series and checkpoints."""
+        return self.path / "trajectories"
+
+    @staticmethod
+    def kept_name(replica: int) -> str:
+        """How a replica's files there begin, whichever task runs it."""
+        return f"{replica // 1000:03d}/replica-{replica:06d}"
 
     def model(self, version: int) -> Path:
         """The folder of a model version."""

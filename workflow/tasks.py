@@ -74,9 +74,11 @@ def _simulate(request: Request, folder: RunFolder, begin: Callable[[str], None])
         started, cpu = time.time(), cpu_seconds()
         keep = None
         if settings is not None:
-            stems = tuple(f"replica-{replica:06d}" for replica in replicas.tolist())
+            stems = tuple(map(folder.kept_name, replicas.tolist()))
+            for stem in stems:
+                (folder.trajectories / stem).parent.mkdir(parents=True, exist_ok=True)
             keep = Keep(
-                folder.trajectories(request["task"]),
+                folder.trajectories,
                 stems,
                 frames=settings.get("frames"),
                 series=settings.get("series"),

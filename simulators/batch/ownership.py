@@ -99,8 +99,8 @@ def _check(simulator: Simulator, replicas: int, keep: Keep) -> None:
             "names", len(set(keep.names)), f"for {replicas} replicas", "a name of its own for each replica"
         )
     for name in keep.names:
-        if name in ("", ".", "..") or Path(name).name != name:
-            raise InvalidInputError("names", repr(name), "not the name of a file", "names without a folder")
+        if not Path(name).name or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise InvalidInputError("names", repr(name), "not the name of a file", "names inside the folder")
     supported = ", ".join(sorted(simulator.keeps)) or "nothing"
     for what in ("frames", "series", "checkpoint"):
         every = getattr(keep, what)

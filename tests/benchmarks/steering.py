@@ -7,6 +7,7 @@ process table. `bench_engine.py` and `bench_steering.py` print figures of these 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
@@ -217,6 +218,7 @@ class Watch:
     """A program from its start to its end, and what its processes take meanwhile."""
 
     def __init__(self, command: list[str], environment: dict[str, str], folder: Path, output: int) -> None:
+        _adopt_orphans()
         self.began = time.time()
         self._program = subprocess.Popen(
             command,
@@ -244,12 +246,16 @@ class Watch:
             with suppress(psutil.Error):
                 process.kill()  # nothing if the run tidied up; psutil knows a reused number
         self._program.wait()
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
         return code
 
     def _look(self) -> None:
         taken: dict[int, tuple[float, float]] = {}
         with suppress(psutil.Error):
-            self._family.update({p.pid: p for p in self._process.children(recursive=True)})
+            self._family.update({p.pid: p for p in psutil.Process().children(recursive=True)})
+            self._family.pop(self._process.pid, None)
         for process in (self._process, *self._family.values()):
             with suppress(psutil.Error, ValueError):
                 times = process.cpu_times()
@@ -272,6 +278,13 @@ class Watch:
                 )
             )
         return np.array(rows).reshape(-1, 4)
+
+
+def _adopt_orphans() -> None:
+    """Make what a run's processes leave behind children of this one: Parsl starts its manager that way."""
+    if sys.platform == "linux":
+        pr_set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
 
 
 def _memory(pid: int) -> float:

@@ -477,7 +477,7 @@ class Forgetful(Walk):
     ("simulator", "keep", "said"),
     [
         (Walk(), {"names": ("a", "b")}, "a name of its own for each replica"),
-        (Walk(), {"names": ("../a",)}, "names without a folder"),
+        (Walk(), {"names": ("../a",)}, "names inside the folder"),
         (Walk(), {"frames": 0}, "1 or more"),
         (Forgetful(), {"frames": 5}, "not kept by walk; accepted: series"),
         (Forgetful(), {"starts": {0: Frame(0, np.zeros((1, 3)))}}, "not taken by walk"),

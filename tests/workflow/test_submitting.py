@@ -123,8 +123,9 @@ def test_jobs_that_come_to_nothing_end_it_and_progress_forgives(site: Path, run:
 
 def test_a_simulation_longer_than_several_jobs_advances_by_its_checkpoints(run: RunFolder, job) -> None:
     def checkpointed(r: RunFolder, told: in_job.Warned) -> int:
-        r.trajectories(0).mkdir(parents=True, exist_ok=True)
-        (r.trajectories(0) / "replica-000000.checkpoint.npz").write_bytes(b"x")
+        checkpoint = r.trajectories / f"{r.kept_name(0)}.checkpoint.npz"
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.write_bytes(b"x")
         return warned(r, told)
 
     for _ in range(5):

@@ -179,20 +179,30 @@ stop: {simulations: 2}
     results = []
     for name in ("whole", "cut"):
         folder = new_run(tmp_path / name, text)
-        request = {"run": str(folder.path), "search": None, "task": 0, "first": 0, "seed": 1}
+        request = {"run": str(folder.path), "search": None, "task": 0, "first": 999, "seed": 1}
         request |= {"inputs": [[1.0], [1.5]]}
         if name == "cut":
             monkeypatch.setenv("MLAROUND_BLOCK_ENDS", str(time.time()))
             with pytest.raises(BlockEndingError):
                 simulate(request)
             assert not folder.marker(0).exists()
-            assert (folder.trajectories(0) / "replica-000000.checkpoint.npz").exists()
+            assert (folder.trajectories / f"{folder.kept_name(999)}.checkpoint.npz").exists()
             monkeypatch.delenv("MLAROUND_BLOCK_ENDS")
-        results.append(simulate(request))
-    whole, cut = results
-    assert cut["scalars"] == whole["scalars"]
-    for replica in ("replica-000000", "replica-000001"):
-        ours, theirs = (RunFolder(tmp_path / n).trajectories(0) / f"{replica}.csv" for n in ("cut", "whole"))
+            # It was split in the meantime: its parts are tasks with numbers of their own.
+            for k in (0, 1):
+                part = {"task": 1500 + k, "first": 999 + k, "inputs": [request["inputs"][k]]}
+                results.append(simulate(request | part))
+        else:
+            results.append(simulate(request))
+    whole, *cut = results
+    for name, (mean, stderr) in whole["scalars"].items():
+        parts = [part["scalars"][name] for part in cut]
+        assert (mean, stderr) == tuple([part[k][0] for part in parts] for k in (0, 1))
+    for replica in (999, 1000):
+        ours, theirs = (
+            folder.trajectories / f"{folder.kept_name(replica)}.csv"
+            for folder in (RunFolder(tmp_path / "cut"), RunFolder(tmp_path / "whole"))
+        )
         assert ours.read_bytes() == theirs.read_bytes()
 
 

@@ -173,7 +173,7 @@ def _files(folder: RunFolder, task: int, number: int) -> list[dict[str, Any]]:
         ".checkpoint.npz": "checkpoint",
         ".about.json": "whose files these are",
     }
-    stem = folder.trajectories(task) / f"replica-{number:06d}"
+    stem = folder.trajectories / folder.kept_name(number)
     found += [(Path(f"{stem}{ending}"), what) for ending, what in kinds.items()]
     files = []
     for path, what in found:

@@ -133,7 +133,7 @@ def _progress(run: RunFolder) -> tuple[int, int]:
 
 def _checkpoints(run: RunFolder) -> float:
     """When the newest checkpoint was written: a simulation may take longer than several jobs."""
-    return newest(list((run.path / "trajectories").glob("*/*.checkpoint.*")))
+    return newest(list(run.trajectories.glob("*/*.checkpoint.*")))
 
 
 def _follow(chain: Chain, idle: int) -> str | None:
