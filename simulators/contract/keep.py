@@ -20,7 +20,7 @@ class Keep:
 
     Args:
         folder: where the files lie; made if there is none.
-        names: one for each replica of the batch, told apart; with ``/`` where they lie deeper, in folders there are.
+        names: one for each replica of the batch, told apart; ``/`` in one leads to a folder that exists.
         frames: steps between two frames of the trajectory (GSD); ``None`` for no trajectory.
         series: steps between two rows of the thermodynamic series (CSV); ``None`` for none.
         checkpoint: steps between two checkpoints; ``None`` for none.
