@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -17,6 +18,9 @@ WEIGHT = 0.4
 
 LEAST_WORK = 1e-12
 """Work of a replica that claims to be none."""
+
+REMEMBERED = 10_000
+"""Replicas whose work is remembered: it is asked for when a task is cut, and again when it is done."""
 
 
 class BatchSizer:
@@ -36,6 +40,7 @@ class BatchSizer:
         self._together = simulator.together
         self._rate: float | None = None  # s per unit of work, a running average
         self._mean_work = LEAST_WORK
+        self._work_of = lru_cache(maxsize=REMEMBERED)(self._worked_out)
 
     def learn(self, rows: Array, seconds: float) -> None:
         """Take in a finished task.
@@ -89,7 +94,10 @@ class BatchSizer:
         return self.groups(replicas) * self._together
 
     def _work(self, row: Array) -> float:
-        given = dict(zip(self._names, row.tolist(), strict=True))
+        return self._work_of(*row.tolist())
+
+    def _worked_out(self, *row: float) -> float:
+        given = dict(zip(self._names, row, strict=True))
         try:
             complete = self._simulator.complete(given)
         except InvalidInputError:

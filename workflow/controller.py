@@ -151,8 +151,12 @@ class Controller:
                 mend(self.folder, self.record, self.log)
             self.snapshots = Snapshots(self.folder, self.record)
             self.planner = Planner(self.campaign, self.space, self.record)
-            self.sizer = BatchSizer(
-                self.campaign.simulator, self.space.names, self.campaign.resources.task_time, self.workers
+            # One for each pool: what the other's devices take says nothing of these.
+            self.sizer, self.lent_sizer = (
+                BatchSizer(
+                    self.campaign.simulator, self.space.names, self.campaign.resources.task_time, self.workers
+                )
+                for _ in range(2)
             )
             self.trainer = Trainer(self)
             self.backlog.extend(self.record.unfinished_tasks().tolist())
@@ -234,13 +238,14 @@ class Controller:
         room = self.pool.depth - (len(self.in_flight) - len(self.lent))
         lender = self.trainer.lender()
         lendable = 0 if lender is None else lender.connected - len(self.lent)
-        if self.ending is None:
-            tasks = [self._retry_or_propose() for _ in range(room + max(0, lendable)) if self._more()]
-        else:
-            tasks = [self.backlog.popleft() for _ in range(len(self.backlog))]
+        count = len(self.backlog) if self.ending is not None else room + max(0, lendable)
+        tasks: list[tuple[int, bool]] = []
+        while len(tasks) < count and self._more():
+            lent = lender is not None and len(tasks) >= room >= 0
+            tasks.append((self._retry_or_propose(self.lent_sizer if lent else self.sizer), lent))
         self.commit()
-        for k, task in enumerate(tasks):
-            self._submit(task, lent=lender is not None and k >= room >= 0)
+        for task, lent in tasks:
+            self._submit(task, lent=lent)
         if self.ending is None and not self.backlog:
             self.trainer.start_if_due(self.messages)
 
@@ -254,15 +259,15 @@ class Controller:
             return False
         return self.planner.remaining > 0
 
-    def _retry_or_propose(self) -> int:
+    def _retry_or_propose(self, sizer: BatchSizer) -> int:
         """The next task: one that is to run again, else a new one, recorded as proposed."""
         if self.backlog:
             return self.backlog.popleft()
-        wish = self.sizer.wish(self.planner.remaining)
+        wish = sizer.wish(self.planner.remaining)
         if not self.campaign.steering.independent:
             # A policy that looks at models should not have decided on most of the next round already.
             wish = min(wish, max(1, -(-self.trainer.until_due // self.workers)))
-        batch = self.planner.take(self.sizer.cut(self.planner.upcoming(wish), wish))
+        batch = self.planner.take(sizer.cut(self.planner.upcoming(wish), wish))
         task = self.record.tasks
         self.note(
             "task_proposed",
@@ -285,18 +290,22 @@ class Controller:
             "inputs": rows.tolist(),
             "seed": self.campaign.seed,
         }
-        if self.campaign.resources.timeout is not None:
-            request["limit"] = self._limit(rows, self.campaign.resources.timeout)
         pool = self.trainer.lender() if lent else None
         if pool is not None:
             self.lent.add(task)
+        if self.campaign.resources.timeout is not None:
+            request["limit"] = self._limit(task, rows, self.campaign.resources.timeout)
         future = (pool or self.pool).submit(simulate, request)
         self.in_flight[task] = future
         future.add_done_callback(lambda done: self.messages.put(("simulated", task, done)))
 
-    def _limit(self, rows: Array, timeout: float) -> float:
+    def _sizer_of(self, task: int) -> BatchSizer:
+        """What knows how long a task in flight takes where it is."""
+        return self.lent_sizer if task in self.lent else self.sizer
+
+    def _limit(self, task: int, rows: Array, timeout: float) -> float:
         """Seconds that a task gets: one simulation of it may hang, the others take what they take."""
-        expected = self.sizer.seconds(rows)
+        expected = self._sizer_of(task).seconds(rows)
         if expected is not None:
             return timeout + 2 * expected
         compiling = COMPILING if self.campaign.simulator.compiles else 0.0
@@ -363,7 +372,7 @@ class Controller:
             first, count = int(self.record.task_first[task]), int(self.record.task_count[task])
             if not fields["failed"]:  # a replica that failed may have cost next to nothing
                 rows = self.record.inputs[first : first + count]
-                self.sizer.learn(rows, fields["ended"] - fields["started"])
+                self._sizer_of(task).learn(rows, fields["ended"] - fields["started"])
         elif isinstance(error, WithdrawnError):
             self.folder.withdrawn(task).unlink(missing_ok=True)
             self.backlog.append(task)
