@@ -28,8 +28,8 @@ class _Resources(BaseModel):
 class _Killable(_Resources):
     timeout: Duration | None = Field(
         None,
-        description="longest that one simulation may take; one that takes longer is killed with all that "
-        "it started, and counts as failed",
+        description="longest that one simulation may take, a wait for cores of its block included; one that "
+        "takes longer is killed with all that it started, and counts as failed",
     )
 
 
