@@ -18,6 +18,7 @@ from workflow.dashboard.context import Refusal, Runs
 from workflow.dashboard.figure_routes import figure_names, read_options
 from workflow.dashboard.page import content, find_pages, pages_of
 from workflow.dashboard.pages.provenance import campaign_lines
+from workflow.events import EventWriter, last_event
 from workflow.figures import NothingToShowError
 from workflow.plots import Plots
 
@@ -56,7 +57,7 @@ def names(run):
 
 def test_pages_come_in_their_order():
     assert list(find_pages()) == [
-        *("overview", "tasks", "timeline", "surrogate", "observables"),
+        *("overview", "tasks", "timeline", "blocks", "surrogate", "observables"),
         *("coverage", "autotune", "whatif", "provenance"),
     ]
 
@@ -70,6 +71,28 @@ def test_a_page_whose_data_a_campaign_has_not_is_not_shown(client):
     status, told = get(client, "/api/runs/wells/pages/autotune")
     assert status == 404
     assert "no page 'autotune'" in told["error"]
+
+
+def test_blocks_of_a_batch_system_and_why_they_ended(client, tmp_path):
+    assert "blocks" not in names(small_run())
+    run = shutil.copytree(small_run(), tmp_path / "wells")
+    seq = last_event(run / "events.jsonl")["seq"] + 1
+    with EventWriter(run / "events.jsonl", seq) as log:
+        for k, job in enumerate(("71", "72", "73", "74")):
+            log.append("block_submitted", pool="simulate", block=str(k), job=job)
+        for k, job in enumerate(("71", "72", "73")):
+            log.append("block_started", pool="simulate", block=str(k), job=job, nodes=2, workers=8)
+        for k, job in enumerate(("71", "72")):
+            log.append("block_ended", pool="simulate", block=str(k), job=job, reason="timeout")
+    assert "blocks" in names(run)
+    now, ended = content(find_pages()["blocks"], open_run(run))["blocks"]
+    assert [(row[1], row[2], *row[4:]) for row in now["rows"]] == [
+        ("73", "running", 2, 8),
+        ("74", "waiting", "", ""),
+    ]
+    ((why, number, meaning),) = ended["rows"]
+    assert (why, number) == ("timeout", 2)
+    assert "walltime" in meaning
 
 
 def test_a_page_is_added_by_adding_a_module(client, tmp_path, monkeypatch):

@@ -35,7 +35,8 @@ export function Figure({ run, block, live, query }) {
 /** What a figure may depend on, as a text that changes with it. */
 export function stamp({ models = [], status }) {
   const { done = 0, failed = 0 } = status?.simulations ?? {};
-  return `${models.length}/${models.find((model) => model.in_use)?.model ?? 0}/${done}/${failed}`;
+  const blocks = JSON.stringify(status?.blocks ?? {});
+  return `${models.length}/${models.find((model) => model.in_use)?.model ?? 0}/${done}/${failed}/${blocks}`;
 }
 
 /** Whether an element is on the screen, or nearly. */
