@@ -13,10 +13,10 @@ ENDS = {
     "timeout": "the batch system ended it at its walltime; another takes its place",
     "completed": "its workers came to their end, at the end of its walltime mostly",
     "cancelled": "somebody cancelled it; another takes its place",
-    "failed": "its script ended with an error; what it printed lies in `parsl/`",
+    "failed": "its script ended with an error; what it printed lies in the folder parsl",
     "missing": "the batch system does not know it any more",
     "workers lost": "nothing was heard of its workers for some time: a dead node, mostly",
-    "never came up": "it ended before any worker was there; what it printed lies in `parsl/`",
+    "never came up": "it ended before any worker was there; what it printed lies in the folder parsl",
     "left behind": "it was of a controller that died, and was cancelled by the next one",
 }
 """Why blocks end, and what that means."""
