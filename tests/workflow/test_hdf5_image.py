@@ -66,6 +66,13 @@ def test_the_library_is_asked_once_for_each_form(monkeypatch):
     assert len(asked) == 2
 
 
+def test_a_long_text_keeps_its_length_and_its_letters():
+    text = "ångström " * 20_000
+    for k in range(2):
+        found = contents(image([dataset("x", np.zeros(3))], "task", f"{k}{text}"))
+        assert found["/"][0]["task"].rstrip() == f"{k}{text}".rstrip()
+
+
 @pytest.mark.parametrize("values", [np.zeros(200_000), np.array([b"one", b"two"])])
 def test_what_has_no_mould_is_made_all_the_same(values):
     found = contents(image([dataset("x", values)], "task", "large or not numbers"))
