@@ -16,9 +16,6 @@ from workflow.resources import Batch, ParslConfiguration
 HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD = 3, 12
 """Seconds; a manager that says nothing for as long as the second is gone, with its node or by itself."""
 
-ANSWER_PATIENCE = 20.0
-"""Seconds that the interchange gets for an answer; without a limit its death would never be noticed."""
-
 LOOK_PERIOD = 1.0
 """Seconds between questions to the interchange which managers are connected."""
 
@@ -114,18 +111,11 @@ class _Life(Life):
             self._replace(now)
         return None
 
-    def _managers(self) -> list[dict[str, Any]] | None:
-        """The managers that are connected; ``None`` if the interchange does not say."""
-        try:
-            found = self._executor.command_client.run("MANAGERS", timeout_s=ANSWER_PATIENCE)
-        except Exception:  # it has died, or hangs
-            return None
-        return [manager for manager in found if manager["block_id"] in self._blocks]
-
     # Looking.
 
     def _look(self, managers: list[dict[str, Any]], now: float) -> None:
         """See whether blocks have come or gone."""
+        managers = [manager for manager in managers if manager["block_id"] in self._blocks]
         workers = sum(m["worker_count"] for m in managers if m["active"] and not m.get("draining"))
         for name, block in self._blocks.items():
             own = [m for m in managers if m["block_id"] == name]

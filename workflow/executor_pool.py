@@ -23,6 +23,9 @@ WATCH_PERIOD = 0.5
 SEND_PATIENCE = 2000
 """Milliseconds that handing over a task may take; it takes none while the interchange lives."""
 
+ANSWER_PATIENCE = 20.0
+"""Seconds that the interchange gets for an answer."""
+
 URGENT, USUAL = {"priority": 0}, {"priority": 1}
 """What the interchange gives out first."""
 
@@ -87,6 +90,16 @@ class Life(ABC):
             except PoolFailedError as error:
                 self._lose_all(error)
                 return
+
+    def _managers(self) -> list[dict[str, Any]] | None:
+        """The managers that the interchange knows; ``None`` if it does not say."""
+        try:
+            found: list[dict[str, Any]] = self._executor.command_client.run(
+                "MANAGERS", timeout_s=ANSWER_PATIENCE
+            )
+        except Exception:  # it has died, or hangs
+            return None
+        return found
 
     def _interchange_lives(self) -> bool:
         process = self._executor and self._executor.interchange_proc

@@ -14,6 +14,13 @@ HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD = 1, 6
 """Seconds; how soon lost workers are noticed by their manager, and it and the interchange by each other."""
 
 
+LOOK_PERIOD = 2.0
+"""Seconds between questions to the interchange whether it still knows the manager."""
+
+COMING = 120.0
+"""Seconds within which the manager has told the interchange of itself, however busy the machine is."""
+
+
 class ProcessPool(ExecutorPool):
     """Worker processes on this machine, by Parsl's HighThroughputExecutor."""
 
@@ -35,6 +42,8 @@ class _Life(Life):
         super().__init__(folder, name)
         self._resources, self._workers = resources, workers
         self._died_at: float | None = None
+        self._looked = time.monotonic()
+        self._expected = self._looked + COMING
         self._reports: list[float] = []
         """When tasks were reported lost with their workers, of deaths that are not accounted for yet."""
 
@@ -51,6 +60,24 @@ class _Life(Life):
             return "the manager of the workers died"
         if self._worker_died_unnoticed():
             return "a worker died and left the others' queue locked"
+        return self._estranged()
+
+    def _estranged(self) -> str | None:
+        """Whether the interchange has given up the manager, which lives and waits for it for ever.
+
+        It does when the clock jumps, and says nothing if the manager had no task just then.
+        """
+        now = time.monotonic()
+        if now < self._looked + LOOK_PERIOD:
+            return None
+        self._looked = now
+        managers = self._managers()
+        if managers is None:
+            return "the interchange does not answer"
+        if managers:
+            self._expected = now
+        elif now > self._expected:
+            return "the interchange has given up the manager of the workers"
         return None
 
     def _worker_died_unnoticed(self) -> bool:

@@ -52,4 +52,5 @@ class Sessions:
         """Share of the workers' time, from the first task's start to the last one's end, spent in tasks."""
         busy = sum(row[3] for row in self._rows)
         available = sum(row[2] * (row[5] - row[4]) for row in self._rows if row[5] > row[4])
-        return busy / available if available > 0 else None
+        # A clock that jumped may make nonsense of it.
+        return min(1.0, busy / available) if available > 0 and busy >= 0 else None

@@ -102,6 +102,20 @@ def test_an_interchange_that_dies_while_it_starts_is_noticed_too(pool):
     assert pool.submit(divmod, 7, 3).result(WAIT) == (2, 1)
 
 
+@pytest.mark.parametrize("answer", [[], None])
+def test_an_interchange_that_has_given_up_its_manager_is_replaced(pool, monkeypatch, answer):
+    # As after a jump of the clock: both live, and neither will ever hear of the other again.
+    pool.submit(os.getpid).result(WAIT)
+    time.sleep(3)
+    assert not pool.broken
+    waits = pool.submit(time.sleep, 300)
+    monkeypatch.setattr(pool._life, "_managers", lambda: answer)
+    assert isinstance(waits.exception(5), LostError)
+    assert pool.broken
+    pool.restart()
+    assert pool.submit(divmod, 7, 3).result(WAIT) == (2, 1)
+
+
 def test_an_idle_worker_that_is_killed_does_not_stop_the_others(pool):
     # It holds the lock of the queue that the workers share while it waits.
     pids = {pool.submit(os.getpid).result(WAIT) for _ in range(20)}
