@@ -13,7 +13,6 @@ from workflow.resources import Local
 HEARTBEAT_PERIOD, HEARTBEAT_THRESHOLD = 1, 6
 """Seconds; how soon lost workers are noticed by their manager, and it and the interchange by each other."""
 
-
 LOOK_PERIOD = 2.0
 """Seconds between questions to the interchange whether it still knows the manager."""
 
@@ -63,9 +62,10 @@ class _Life(Life):
         return self._estranged()
 
     def _estranged(self) -> str | None:
-        """Whether the interchange has given up the manager, which lives and waits for it for ever.
+        """What keeps interchange and manager apart although both live, if anything does.
 
-        It does when the clock jumps, and says nothing if the manager had no task just then.
+        When the clock jumps the one may give up the other, which then waits for ever, and nothing is said if
+        it had no task just then.
         """
         now = time.monotonic()
         if now < self._looked + LOOK_PERIOD:

@@ -75,8 +75,8 @@ def _simulate(request: Request, folder: RunFolder, begin: Callable[[str], None])
         keep = None
         if settings is not None:
             stems = tuple(map(folder.kept_name, replicas.tolist()))
-            for stem in stems:
-                (folder.trajectories / stem).parent.mkdir(parents=True, exist_ok=True)
+            for place in {(folder.trajectories / stem).parent for stem in stems}:
+                place.mkdir(parents=True, exist_ok=True)
             keep = Keep(
                 folder.trajectories,
                 stems,

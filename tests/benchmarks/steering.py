@@ -228,8 +228,8 @@ class Watch:
             stdout=output,
             stderr=output,
         )
-        self._process = psutil.Process(self._program.pid)
         self._family: dict[int, psutil.Process] = {}
+        """The program and whatever it started, children of this process by and by."""
         self._seen: list[tuple[float, dict[int, tuple[float, float]]]] = []
         self.wall = 0.0
 
@@ -242,7 +242,7 @@ class Watch:
                 code = self._program.wait(LOOK)
                 break
         self.wall = time.time() - self.began
-        for process in (self._process, *self._family.values()):
+        for process in self._family.values():
             with suppress(psutil.Error):
                 process.kill()  # nothing if the run tidied up; psutil knows a reused number
         self._program.wait()
@@ -255,8 +255,7 @@ class Watch:
         taken: dict[int, tuple[float, float]] = {}
         with suppress(psutil.Error):
             self._family.update({p.pid: p for p in psutil.Process().children(recursive=True)})
-            self._family.pop(self._process.pid, None)
-        for process in (self._process, *self._family.values()):
+        for process in self._family.values():
             with suppress(psutil.Error, ValueError):
                 times = process.cpu_times()
                 memory = _memory(process.pid)

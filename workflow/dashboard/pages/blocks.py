@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from workflow.block_states import RUNNING, WAITING
 from workflow.dashboard.page import Block, Page, TableBlock, TextBlock
 from workflow.resources import Batch
 from workflow.run import Run
@@ -37,7 +38,7 @@ def blocks(run: Run) -> list[Block]:
         found.append(_open(run))
     elif run.state in ("running", "paused"):
         found.append(TextBlock("None now", "Another is asked for as soon as there is work for it."))
-    ended = {why: n for why, n in record.blocks.items() if why not in ("waiting", "running")}
+    ended = {why: n for why, n in record.blocks.items() if why not in (WAITING, RUNNING)}
     if ended:
         rows = [(why, n, ENDS.get(why, "")) for why, n in sorted(ended.items(), key=lambda item: -item[1])]
         found.append(TableBlock("Ended", ("why", "blocks", "what that means"), rows, (1,)))
@@ -49,7 +50,7 @@ def _open(run: Run) -> TableBlock:
         (
             event["pool"],
             event["job"],
-            "running" if event["event"] == "block_started" else "waiting",
+            RUNNING if event["event"] == "block_started" else WAITING,
             time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(event["t"])),
             event.get("nodes", ""),
             event.get("workers", ""),
